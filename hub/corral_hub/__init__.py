@@ -1,0 +1,1 @@
+"""The hub: a stateless gRPC server over the shared store."""

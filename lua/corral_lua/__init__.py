@@ -1,0 +1,1 @@
+"""The state machine: Lua transitions and their parts, loaded as one function library."""

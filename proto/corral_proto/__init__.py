@@ -1,0 +1,1 @@
+"""The wire contract of Corral; see the .proto files in v1."""

@@ -1,0 +1,1 @@
+"""Typed Python over the state machine in Valkey."""
