@@ -1,0 +1,115 @@
+-- attempt: the life of one assignment, from fence to outcome.
+
+local attempt = {}
+
+local function ended(u, r, outcome, error)
+  local line_ = '{"number":' .. (r.attempt or '0') .. ',"worker":' .. cjson.encode(r.worker or '')
+    .. ',"session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')
+    .. '","started_ms":' .. (r.started or '0') .. ',"ended_ms":' .. text(u.now)
+    .. ',"outcome":"' .. outcome .. '","error":' .. (error ~= '' and error or 'null') .. '}'
+  call('RPUSH', keys.attempts(u, r.id), line_)
+end
+
+-- Gives a run to a session with a new fence. The caller has seen that there is room.
+function attempt.assign(u, r, s)
+  local fence = unit.next_fence(u)
+  local class = fit.class(u, r.class)
+  local device = room.take(u, s, class.vram_mb)
+  unit.set(r, 'fence', fence)
+  unit.set(r, 'session', s.id)
+  unit.set(r, 'worker', s.worker)
+  unit.set(r, 'started', text(u.now))
+  unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
+  unit.set(r, 'version', fit.verdict(u, s.pool, r.class).version)
+  unit.set(r, 'charged', '1')
+  if device then unit.set(r, 'device', device - 1) end
+  call('HSET', keys.held(u, s.id), r.id, fence .. ' running')
+  unit.count(u, 'assigned')
+  attempt.watch(u, r)
+  events.status(u, r, 'running', '{"fence":"' .. fence .. '","worker":' .. cjson.encode(s.worker)
+    .. ',"hub":"' .. s.hub .. '"}')
+  mail.send(u, s, r.id, fence, 'run')
+end
+
+-- Keeps the earliest limit of the run in due:deadlines: its deadline, and the limit of
+-- its wait or of its attempt.
+function attempt.watch(u, r)
+  local due = tonumber(r.deadline or 0)
+  local limit = 0
+  if r.status == 'pending' and r.attempt == nil and r.queue_wait then
+    limit = tonumber(r.submitted) + tonumber(r.queue_wait)
+  elseif r.started and r.run_ms then
+    limit = tonumber(r.started) + tonumber(r.run_ms)
+  end
+  if limit > 0 and (due == 0 or limit < due) then due = limit end
+  if due > 0 then call('ZADD', keys.due(u, 'deadlines'), text(due), r.id) end
+end
+
+-- Takes a run from its session's hands: it has stopped, and its room comes back.
+function attempt.unhold(u, s, r_or_id)
+  local id = type(r_or_id) == 'table' and r_or_id.id or r_or_id
+  local held = call('HGET', keys.held(u, s.id), id)
+  if not held then return false end
+  call('HDEL', keys.held(u, s.id), id)
+  mail.drop(u, s.id, id)
+  local _, state = split2(held)
+  if state == 'stopping' then unit.set(s, 'stopping', max(0, s.stopping - 1)) end
+  room.give(u, s, unit.run(u, id))
+  return true
+end
+
+-- Makes a run terminal. `output` is JSON text of the result or of the error.
+function attempt.finish(u, r, status, output, payload)
+  if r.status == 'pending' then line.leave(u, r) end
+  if r.status == 'delayed' then call('ZREM', keys.due(u, 'delays'), r.id) end
+  if output ~= '' then call('SET', keys.output(u, r.id), output) end
+  unit.set(r, 'ended', text(u.now))
+  call('ZREM', keys.due(u, 'deadlines'), r.id)
+  call('ZADD', keys.due(u, 'retention'), text(u.now + tonumber(r.retention)), r.id)
+  if status == 'failed' then call('ZADD', keys.at(u, 'runs:failed'), text(u.now), r.id) end
+  unit.count(u, status)
+  classes.refer(u, r.class, -1)
+  events.status(u, r, status, payload)
+end
+
+-- Records the end of an attempt that the run survives, or not.
+function attempt.record(u, r, outcome, error)
+  ended(u, r, outcome, error or '')
+end
+
+-- Sends a run back to its old place, uncharged: a lost lease, or work given back.
+function attempt.back(u, r, reason)
+  unit.set(r, 'session', '')
+  unit.set(r, 'status', 'pending')
+  events.status(u, r, 'pending', '{"reason":"' .. reason .. '"}')
+  place.arrive(u, r)
+end
+
+-- Tells the session to stop the run; it keeps its room until it has.
+function attempt.stop(u, s, r, reason)
+  local held = call('HGET', keys.held(u, s.id), r.id)
+  if not held then return end
+  local fence, state = split2(held)
+  if state ~= 'stopping' then
+    call('HSET', keys.held(u, s.id), r.id, fence .. ' stopping')
+    unit.set(s, 'stopping', s.stopping + 1)
+    r.reason = reason
+    unit.set(r, 'reason', reason)
+    mail.send(u, s, r.id, fence, 'stop')
+  end
+end
+
+-- A lease was lost with the run in hand. Losses are counted apart from failures.
+function attempt.lost(u, r, counted)
+  attempt.record(u, r, 'lost', '')
+  unit.count(u, 'lost')
+  if counted then unit.set(r, 'lost', tonumber(r.lost or 0) + 1) end
+  if tonumber(r.lost or 0) >= tonumber(r.max_lost) then
+    unit.set(r, 'session', '')
+    local error = '{"code":"WORKER_LOST","type":"WorkerLost","message":"the lease was lost '
+      .. r.lost .. ' times, as often as max_lost allows","retryable":false}'
+    attempt.finish(u, r, 'failed', error, '{"code":"WORKER_LOST"}')
+  else
+    attempt.back(u, r, 'lost')
+  end
+end

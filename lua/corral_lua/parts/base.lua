@@ -1,0 +1,51 @@
+-- base: what every other part stands on.
+-- While a library loads there is no redis.call, string or math, so they are bound
+-- on the first call. Upvalues live on between calls: only facts that never change
+-- may be cached in one.
+
+local call, pcall_redis, format, floor, max, min, find, sub, gmatch, concat, decode
+
+local function bind()
+  if call then return end
+  call, pcall_redis = redis.call, redis.pcall
+  format, find, sub, gmatch = string.format, string.find, string.sub, string.gmatch
+  floor, max, min = math.floor, math.max, math.min
+  concat = table.concat
+  decode = cjson.decode
+end
+
+-- Limits of one call and of one run. Units are in the names.
+local ITEMS_PER_CALL = 256
+local ASSIGNMENTS_PER_CALL = 256
+local TRIMS_PER_SUBMIT = 2
+local EVENTS_PER_RUN = 1000
+local FEED_ENTRIES = 20000
+local MAIL_BYTES_PER_REPLY = 1048576
+local LEASE_STEP_MS = 2000
+local BANDS = 8
+local WEIGHTS = { [0] = 8, 7, 6, 5, 4, 3, 2, 1 }
+local PRIORITIES_PER_BAND = 32
+local PLACES_PER_PRIORITY = 64
+local FORMAT = '1'
+
+-- A number as text: whole ones without an exponent, others exact.
+local function text(number)
+  if number == floor(number) then return format('%.0f', number) end
+  return format('%.17g', number)
+end
+
+-- HGETALL and friends give a flat list; this gives a table.
+local function as_table(flat)
+  local out = {}
+  for i = 1, #flat, 2 do out[flat[i]] = flat[i + 1] end
+  return out
+end
+
+local function split2(value)
+  local at = find(value, ' ', 1, true)
+  return sub(value, 1, at - 1), sub(value, at + 1)
+end
+
+local function refuse(code, message)
+  return redis.error_reply(code .. ' ' .. message)
+end

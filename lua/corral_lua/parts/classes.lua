@@ -1,0 +1,66 @@
+-- classes: the lives of classes and pools, and which pools fit which class.
+-- A class lives as long as a run that is not terminal has it (a lost run must find its
+-- constraints again); a pool lives as long as a session has it.
+
+local classes = {}
+
+-- A run of the class begins (+1) or ends (-1); counted once at the end of the call.
+function classes.refer(u, class, by)
+  u.refs[class] = (u.refs[class] or 0) + by
+end
+
+-- Makes sure that the class exists, and works out which live pools fit it.
+function classes.born(u, id, json, kind)
+  if call('SADD', keys.classes(u, kind), id) == 0 then return end
+  call('SET', keys.class(u, id), json)
+  for _, pool in ipairs(call('SMEMBERS', keys.pools(u, kind))) do
+    if fit.fits(u, pool, id) then call('SADD', keys.fits(u, id), pool) end
+  end
+end
+
+function classes.settle(u)
+  for id, by in pairs(u.refs) do
+    if by ~= 0 and call('HINCRBY', keys.at(u, 'refs'), id, by) == 0 then
+      local class = fit.class(u, id)
+      call('HDEL', keys.at(u, 'refs'), id)
+      call('SREM', keys.classes(u, class.kind), id)
+      call('DEL', keys.class(u, id), keys.fits(u, id))
+    end
+  end
+end
+
+-- A session joins the pool; a first one makes the pool live and lets the classes that
+-- waited for such a pool into their lines.
+function classes.join(u, pool_id, json, sid)
+  call('SADD', keys.members(u, pool_id), sid)
+  if call('SETNX', keys.pool(u, pool_id), json) == 0 then return end
+  local pool = fit.pool(u, pool_id)
+  for _, kind in ipairs(pool.kinds) do
+    call('SADD', keys.pools(u, kind), pool_id)
+    for _, class in ipairs(call('SMEMBERS', keys.classes(u, kind))) do
+      if fit.fits(u, pool_id, class) then
+        call('SADD', keys.fits(u, class), pool_id)
+        for band = 0, BANDS - 1 do line.stand(u, kind, band, class) end
+      end
+    end
+  end
+end
+
+-- A session leaves the pool; with the last one the pool ends, and classes that only it
+-- fitted leave their lines, so that they cost the others nothing.
+function classes.leave(u, pool_id, sid)
+  call('SREM', keys.members(u, pool_id), sid)
+  if call('EXISTS', keys.members(u, pool_id)) == 1 then return end
+  local pool = fit.pool(u, pool_id)
+  if not pool then return end
+  for _, kind in ipairs(pool.kinds) do
+    call('SREM', keys.pools(u, kind), pool_id)
+    call('ZREM', keys.open(u, kind), pool_id)
+    for _, class in ipairs(call('SMEMBERS', keys.classes(u, kind))) do
+      if call('SREM', keys.fits(u, class), pool_id) == 1 then
+        for band = 0, BANDS - 1 do line.stand(u, kind, band, class) end
+      end
+    end
+  end
+  call('DEL', keys.pool(u, pool_id))
+end

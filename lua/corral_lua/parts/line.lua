@@ -1,0 +1,186 @@
+-- line: what waits, and who is next.
+-- A kind has 8 bands; in a band stand classes by virtual time, in a class flows by
+-- virtual time, in a flow runs by place. Bands are served by smooth weighted round
+-- robin over those with something placeable (nginx's algorithm), flows by start-time
+-- fair queueing (Goyal et al., 1996).
+
+local line = {}
+
+local WALK = 32
+
+-- Puts the class where its first flow says, or takes it out of the line: a class
+-- without flows, or that no live pool fits, does not stand there.
+function line.stand(u, kind, band, class)
+  local key = keys.line(u, kind, band)
+  local first = call('ZRANGE', keys.flows(u, class, band), 0, 0, 'WITHSCORES')
+  if first[1] and call('EXISTS', keys.fits(u, class)) == 1 then
+    call('ZADD', key, first[2], class)
+    call('HSETNX', keys.wfq(u, kind), band, '0')
+  elseif call('ZREM', key, class) == 1 and call('EXISTS', key) == 0 then
+    call('HDEL', keys.wfq(u, kind), band)
+  end
+end
+
+local function count(u, kind, class, band, by)
+  local counts = u.queue[kind]
+  if not counts then counts = {}; u.queue[kind] = counts end
+  local field = class .. ' ' .. band
+  counts[field] = (counts[field] or 0) + by
+  u.waiting[class] = line.waiting(u, kind, class) + by
+end
+
+-- Runs of the class that wait, in all bands.
+function line.waiting(u, kind, class)
+  local known = u.waiting[class]
+  if known then return known end
+  local fields = {}
+  for band = 0, BANDS - 1 do fields[band + 1] = class .. ' ' .. band end
+  local total = 0
+  for _, n in ipairs(call('HMGET', keys.queue(u, kind), unpack(fields))) do
+    total = total + tonumber(n or 0)
+  end
+  u.waiting[class] = total
+  return total
+end
+
+local function clock_of(u, kind, band)
+  return tonumber(call('HGET', keys.clocks(u, kind), band) or '0')
+end
+
+-- A place at the end of the line for a priority.
+function line.new_place(u, priority)
+  u.place = u.place + 1
+  return u.place + (priority % PRIORITIES_PER_BAND) * PLACES_PER_PRIORITY
+end
+
+-- Puts a run into its line at r.place.
+function line.join(u, r)
+  local flow_key = keys.flow(u, r.class, r.band, r.flow)
+  local woke = call('EXISTS', flow_key) == 0
+  call('ZADD', flow_key, r.place, r.id)
+  count(u, r.kind, r.class, r.band, 1)
+  if woke then
+    local own = tonumber(call('ZSCORE', keys.vt(u, r.kind, r.band), r.flow) or '0')
+    local start = max(own, clock_of(u, r.kind, r.band))
+    call('ZADD', keys.flows(u, r.class, r.band), text(start), r.flow)
+    line.stand(u, r.kind, r.band, r.class)
+  end
+end
+
+local function after_flow(u, kind, band, class, flow, time)
+  local flows = keys.flows(u, class, band)
+  if call('EXISTS', keys.flow(u, class, band, flow)) == 1 then
+    if time then call('ZADD', flows, text(time), flow) end
+  else
+    call('ZREM', flows, flow)
+  end
+  line.stand(u, kind, band, class)
+end
+
+-- Takes a run out of its line; gives false when it is not there.
+function line.leave(u, r)
+  local flow_key = keys.flow(u, r.class, r.band, r.flow)
+  if call('ZREM', flow_key, r.id) == 0 then return false end
+  count(u, r.kind, r.class, r.band, -1)
+  after_flow(u, r.kind, r.band, r.class, r.flow, nil)
+  return true
+end
+
+-- Moves the first flow of a class to its real time when it was served in another class
+-- meanwhile; true when something moved.
+local function correct(u, kind, band, class)
+  local flows = keys.flows(u, class, band)
+  local first = call('ZRANGE', flows, 0, 0, 'WITHSCORES')
+  local real = tonumber(call('ZSCORE', keys.vt(u, kind, band), first[1]) or '0')
+  if real <= tonumber(first[2]) then return false end
+  call('ZADD', flows, text(real), first[1])
+  line.stand(u, kind, band, class)
+  return true
+end
+
+-- The first class of a band, by virtual time, that the session can take; the walk is
+-- made again after a correction, which can move a class back at most once per flow.
+local function first_class(u, kind, band, s, pool)
+  local key, start = keys.line(u, kind, band), 0
+  while true do
+    local ids = call('ZRANGE', key, start, start + WALK - 1)
+    if #ids == 0 then return nil end
+    local moved = false
+    for _, id in ipairs(ids) do
+      if fit.fits(u, s.pool, id) and room.has(s, pool, fit.class(u, id)) then
+        if not correct(u, kind, band, id) then return id end
+        moved = true
+        break
+      end
+    end
+    start = moved and 0 or start + WALK
+  end
+end
+
+-- Smooth weighted round robin over the bands that can be placed on this session.
+local function pick(u, kind, s, pool)
+  local wfq = keys.wfq(u, kind)
+  local stand = call('HGETALL', wfq)
+  if #stand == 0 then return nil end
+  local deficits, classes_of, sum = {}, {}, 0
+  for i = 1, #stand, 2 do
+    local band = tonumber(stand[i])
+    local class = first_class(u, kind, band, s, pool)
+    if class then
+      deficits[band], classes_of[band] = tonumber(stand[i + 1]) + WEIGHTS[band], class
+      sum = sum + WEIGHTS[band]
+    end
+  end
+  local best
+  for band = 0, BANDS - 1 do
+    if deficits[band] and (not best or deficits[band] > deficits[best]) then best = band end
+  end
+  if not best then return nil end
+  deficits[best] = deficits[best] - sum
+  for band, deficit in pairs(deficits) do call('HSET', wfq, band, text(deficit)) end
+  return best, classes_of[best]
+end
+
+-- Takes the next run of a kind for the session out of its line, or gives nil.
+local function pop(u, kind, s, pool)
+  local band, class = pick(u, kind, s, pool)
+  if not band then return nil end
+  local first = call('ZRANGE', keys.flows(u, class, band), 0, 0, 'WITHSCORES')
+  local flow, start = first[1], tonumber(first[2])
+  local popped = call('ZPOPMIN', keys.flow(u, class, band, flow))
+  local r = unit.run(u, popped[1])
+  count(u, kind, class, band, -1)
+  local time = start
+  if r.charged ~= '1' then
+    time = start + 1 / tonumber(r.weight or 1)
+    local vt = keys.vt(u, kind, band)
+    call('HSET', keys.clocks(u, kind), band, text(start))
+    call('ZADD', vt, text(time), flow)
+    call('ZREMRANGEBYSCORE', vt, '-inf', text(start))
+  end
+  after_flow(u, kind, band, class, flow, time)
+  return r
+end
+
+-- Fills the room of a session from the lines of its kinds, in turns. What the bound of
+-- one call leaves over is remembered, and the next tick goes on with it.
+function line.serve(u, s)
+  if u.now < u.hold or not room.takes_work(s) then return end
+  local pool = fit.pool(u, s.pool)
+  local kinds, idle, at = #pool.kinds, 0, u.turn
+  while idle < kinds do
+    if u.budget <= 0 then
+      call('SADD', keys.at(u, 'unserved'), s.id)
+      return
+    end
+    local r = pop(u, pool.kinds[at % kinds + 1], s, pool)
+    at = at + 1
+    if r then
+      idle = 0
+      u.budget = u.budget - 1
+      attempt.assign(u, r, s)
+    else
+      idle = idle + 1
+    end
+  end
+end

@@ -1,0 +1,74 @@
+-- mail: what a session must be told about its runs.
+-- Kept until the worker acknowledges it; a newer word about a run replaces the older.
+-- Words for sessions of the calling hub go back with the reply; other hubs find theirs
+-- in `news`, and a hint on pub/sub only makes them look sooner.
+
+local mail = {}
+
+function mail.send(u, s, run, fence, word)
+  call('HSET', keys.mail(u, s.id), run, fence .. ' ' .. word)
+  if s.hub == u.hub then
+    u.mail[#u.mail + 1] = { s, run, fence, word }
+  else
+    u.wakes[s.hub] = u.wakes[s.hub] or {}
+    u.wakes[s.hub][s.id] = true
+  end
+end
+
+-- Removes a word when it is still the one that was acknowledged.
+function mail.acknowledge(u, sid, run, fence, word)
+  local key = keys.mail(u, sid)
+  local kept = call('HGET', key, run)
+  if kept == fence .. ' ' .. word then call('HDEL', key, run) end
+end
+
+-- A report about a run says that the assignment has arrived.
+function mail.arrived(u, sid, run, fence)
+  mail.acknowledge(u, sid, run, fence, 'run')
+end
+
+function mail.drop(u, sid, run)
+  call('HDEL', keys.mail(u, sid), run)
+end
+
+-- One letter as it goes to a hub: all that a worker needs to begin or to stop.
+function mail.letter(u, s, run, fence, word)
+  local r = unit.run(u, run)
+  if not r then return nil end
+  local job = word == 'run' and call('GET', keys.job(u, run)) or ''
+  return { s.id, s.stream, run, fence, word, r.attempt or '0', r.version or '0',
+    r.device or '-1', r.deadline or '0', text(u.now), r.reason or '', job or '' }, #(job or '')
+end
+
+-- The letters of this call for the calling hub. Beyond the bound on bytes the rest is
+-- left to `news`, so that no reply grows without a limit.
+function mail.letters(u)
+  local out, bytes = {}, 0
+  for _, m in ipairs(u.mail) do
+    local s, run, fence, word = m[1], m[2], m[3], m[4]
+    if bytes < MAIL_BYTES_PER_REPLY then
+      local letter, size = mail.letter(u, s, run, fence, word)
+      if letter then
+        out[#out + 1] = letter
+        bytes = bytes + size
+      end
+    else
+      u.wakes[s.hub] = u.wakes[s.hub] or {}
+      u.wakes[s.hub][s.id] = true
+    end
+  end
+  return out
+end
+
+-- Tells a hub to look at a session, for mail or because it has ended.
+function mail.wake(u, s)
+  u.wakes[s.hub] = u.wakes[s.hub] or {}
+  u.wakes[s.hub][s.id] = true
+end
+
+function mail.hint(u)
+  for hub, sids in pairs(u.wakes) do
+    for sid in pairs(sids) do call('SADD', keys.news(u, hub), sid) end
+    pcall_redis('PUBLISH', u.root .. 'hints:' .. hub, 'mail')
+  end
+end

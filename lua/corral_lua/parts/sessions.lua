@@ -1,0 +1,123 @@
+-- sessions: the beginning, the return and the end of a session.
+
+local sessions = {}
+
+local TOMBSTONE_MS = 3600000
+
+-- Ends a session: its work is released, and a tombstone says why for an hour, so that
+-- the same id cannot come back to life. Releases a bounded number of runs per call;
+-- true when it is done.
+function sessions.finish(u, s, why, limit)
+  if s.state == 'open' or s.state == 'cut' then
+    local counted = (why == 'lost' and tonumber(call('ZSCORE', keys.at(u, 'hubs'), s.hub) or 0) > u.now)
+      and '1' or '0'
+    unit.set(s, 'counted', counted)
+    room.hide(u, s)
+    unit.set(s, 'state', why)
+    for model in gmatch(s.models or '', '[^,]+') do
+      call('ZREM', keys.warm(u, s.pool, model), s.id)
+    end
+    call('SREM', keys.at(u, 'unserved'), s.id)
+    if call('GET', keys.worker(u, s.worker)) == s.id then call('DEL', keys.worker(u, s.worker)) end
+    if s.hub ~= '' then mail.wake(u, s) end
+  end
+  local released = 0
+  for run, value in pairs(as_table(call('HGETALL', keys.held(u, s.id)))) do
+    if released >= limit then
+      call('ZADD', keys.due(u, 'leases'), text(u.lease), s.id)
+      return false
+    end
+    released = released + 1
+    call('HDEL', keys.held(u, s.id), run)
+    local fence, state = split2(value)
+    local r = unit.run(u, run)
+    if r and state == 'running' and r.session == s.id and r.fence == fence and r.status == 'running' then
+      if why == 'goodbye' then
+        attempt.record(u, r, 'given_back', '')
+        attempt.back(u, r, 'given_back')
+      else
+        attempt.lost(u, r, s.counted == '1')
+      end
+    end
+  end
+  call('DEL', keys.held(u, s.id), keys.mail(u, s.id))
+  call('ZREM', keys.due(u, 'leases'), s.id)
+  classes.leave(u, s.pool, s.id)
+  unit.set(s, 'in_flight', 0)
+  unit.set(s, 'stopping', 0)
+  call('ZADD', keys.due(u, 'tombstones'), text(u.now + TOMBSTONE_MS), s.id)
+  return true
+end
+
+function sessions.live(s)
+  return s and (s.state == 'open' or s.state == 'cut')
+end
+
+-- The verdict on a call that names a session and its stream.
+function sessions.verdict(s, stream)
+  if not s then return 'gone' end
+  if s.state == 'superseded' then return 'superseded' end
+  if not sessions.live(s) then return 'gone' end
+  if stream ~= s.stream then return 'moved' end
+  return 'ok'
+end
+
+-- What becomes of the runs that a worker says it holds, and of those it does not name.
+-- `claims` is run -> { fence, stopping }. Gives run, fence, keep|stop in threes.
+function sessions.reconcile(u, s, claims)
+  local verdicts = {}
+  local held = as_table(call('HGETALL', keys.held(u, s.id)))
+  for run, claim in pairs(claims) do
+    local fence, keep = claim[1], false
+    local r, mine = unit.run(u, run), held[run]
+    if mine then
+      local own, state = split2(mine)
+      keep = own == fence and state == 'running' and r and r.status == 'running'
+      if keep then mail.arrived(u, s.id, run, fence) end
+    elseif r and sessions.newer(r, fence) then
+      keep = true
+      sessions.adopt(u, s, r, fence)
+    end
+    verdicts[#verdicts + 1] = run
+    verdicts[#verdicts + 1] = fence
+    verdicts[#verdicts + 1] = keep and 'keep' or 'stop'
+  end
+  for run, value in pairs(held) do
+    local fence, state = split2(value)
+    local claim = claims[run]
+    if state == 'stopping' and not (claim and claim[1] == fence) then
+      attempt.unhold(u, s, run)
+    elseif state == 'running' and not (claim and claim[1] == fence) then
+      mail.send(u, s, run, fence, 'run')
+    elseif state == 'stopping' then
+      mail.send(u, s, run, fence, 'stop')
+    end
+  end
+  return verdicts
+end
+
+-- True when the worker knows of a later assignment than the store: the store lost its
+-- last writes. Fences are text of up to 16 digits, exact as doubles.
+function sessions.newer(r, fence)
+  return r.status ~= 'completed' and r.status ~= 'failed' and r.status ~= 'cancelled'
+    and tonumber(fence) > tonumber(r.fence or 0)
+end
+
+function sessions.adopt(u, s, r, fence)
+  if r.status == 'pending' then line.leave(u, r) end
+  if r.status == 'delayed' then call('ZREM', keys.due(u, 'delays'), r.id) end
+  local before = r.session and r.session ~= '' and unit.session(u, r.session)
+  if before and before.id ~= s.id then attempt.unhold(u, before, r) end
+  u.fence = max(u.fence, tonumber(fence))
+  unit.set(r, 'fence', fence)
+  unit.set(r, 'session', s.id)
+  unit.set(r, 'worker', s.worker)
+  unit.set(r, 'started', text(u.now))
+  unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
+  unit.set(r, 'charged', '1')
+  call('HSET', keys.held(u, s.id), r.id, fence .. ' running')
+  room.adopt(u, s, r)
+  unit.count(u, 'adopted')
+  attempt.watch(u, r)
+  events.status(u, r, 'running', '{"fence":"' .. fence .. '","adopted":true}')
+end

@@ -1,0 +1,152 @@
+-- unit: the unit of work of one call.
+-- Reads the namespace's meta first, hands out runs and sessions that are read once,
+-- gathers what is to be written to hashes and counters, and writes each key once at
+-- the end. Ordered sets are written at once, since later items of the call read them.
+
+local unit = {}
+
+local META = { 'format', 'epoch', 'fence', 'clock', 'lease', 'lease_at', 'settle',
+  'lease_ms', 'place', 'turn', 'full', 'hold', 'sweep', 'max_waiting', 'soft_bytes' }
+
+local RUN = { 'status', 'kind', 'version', 'class', 'band', 'flow', 'place', 'attempt',
+  'lost', 'fence', 'session', 'worker', 'events', 'weight', 'vram', 'model', 'device',
+  'done', 'charged', 'retry', 'max_lost', 'retention', 'idem', 'submitted', 'started',
+  'deadline', 'queue_wait', 'run_ms', 'workflow', 'priority', 'due', 'ended' }
+
+local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
+  'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',
+  'seq', 'opened', 'sdk', 'counted' }
+
+-- Opens the unit, or gives a refusal. `hub` is the hub that calls, '' for none.
+function unit.open(root, hub)
+  bind()
+  local values = call('HMGET', root .. 'meta', unpack(META))
+  if not values[1] then
+    return nil, refuse('NOTENTERED', 'the namespace does not exist here; call enter first')
+  end
+  if values[1] ~= FORMAT then
+    return nil, refuse('FORMAT', 'the data has format ' .. values[1] .. ', this library reads '
+      .. FORMAT .. '; run a hub of the release that wrote it')
+  end
+  local time = call('TIME')
+  local us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  local u = {
+    root = root, hub = hub, us = us,
+    epoch = values[2], fence = tonumber(values[3]),
+    now = max(floor(us / 1000), tonumber(values[4])),
+    lease = tonumber(values[5]), lease_at = tonumber(values[6]), settle = tonumber(values[7]),
+    lease_ms = tonumber(values[8]), place = tonumber(values[9]), turn = tonumber(values[10]),
+    full = values[11] == '1', hold = tonumber(values[12] or '0'), sweep = values[13] == '1',
+    max_waiting = tonumber(values[14] or '0'), soft_bytes = tonumber(values[15] or '0'),
+    runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
+    held = {}, feed = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
+    meta = {},
+  }
+  return u
+end
+
+-- Lease time: the clock, but at most LEASE_STEP_MS further per call that asks, so that
+-- leases do not run out while the store or every hub was away. After a gap of more
+-- than a quarter of a lease nothing expires for one more lease; below a second a late
+-- tick is no gap, or with short leases nothing would ever expire.
+function unit.lease_time(u)
+  if u.lease_touched then return u.lease end
+  u.lease_touched = true
+  local passed = u.now - u.lease_at
+  u.lease = u.lease + min(passed, LEASE_STEP_MS)
+  u.lease_at = u.now
+  if passed > max(u.lease_ms / 4, 1000) then u.settle = u.lease + u.lease_ms end
+  u.meta.lease, u.meta.lease_at, u.meta.settle = text(u.lease), text(u.now), text(u.settle)
+  return u.lease
+end
+
+function unit.next_fence(u)
+  u.fence = max(u.fence + 1, u.us)
+  return text(u.fence)
+end
+
+function unit.next_turn(u)
+  u.turn = u.turn + 1
+  return u.turn
+end
+
+function unit.run(u, id)
+  local r = u.runs[id]
+  if r ~= nil then return r end
+  local values = call('HMGET', keys.run(u, id), unpack(RUN))
+  if not values[1] then
+    u.runs[id] = false
+    return false
+  end
+  r = { id = id, changed = {} }
+  for i = 1, #RUN do r[RUN[i]] = values[i] or nil end
+  u.runs[id] = r
+  return r
+end
+
+function unit.session(u, sid)
+  local s = u.sessions[sid]
+  if s ~= nil then return s end
+  local values = call('HMGET', keys.session(u, sid), unpack(SESSION))
+  if not values[1] then
+    u.sessions[sid] = false
+    return false
+  end
+  s = { id = sid, changed = {} }
+  for i = 1, #SESSION do s[SESSION[i]] = values[i] or nil end
+  s.in_flight, s.stopping = tonumber(s.in_flight or 0), tonumber(s.stopping or 0)
+  u.sessions[sid] = s
+  return s
+end
+
+-- Sets a field of a run or session, now in the unit and at the end in the store.
+function unit.set(record, field, value)
+  record[field] = value
+  record.changed[field] = value
+end
+
+function unit.count(u, name, by)
+  u.totals[name] = (u.totals[name] or 0) + (by or 1)
+end
+
+local function write_hash(key, changed)
+  local flat, n = {}, 0
+  for field, value in pairs(changed) do
+    flat[n + 1], flat[n + 2] = field, type(value) == 'number' and text(value) or value
+    n = n + 2
+  end
+  if n > 0 then call('HSET', key, unpack(flat)) end
+end
+
+local function write_counts(key, counts)
+  for field, by in pairs(counts) do
+    if by ~= 0 then
+      local now = call('HINCRBY', key, field, by)
+      if now == 0 then call('HDEL', key, field) end
+    end
+  end
+end
+
+-- Writes all that was gathered. A positive answer always writes at least the clock, so
+-- that a barrier behind the call has something to confirm.
+function unit.close(u)
+  for id, r in pairs(u.runs) do
+    if r and not r.gone then write_hash(keys.run(u, id), r.changed) end
+  end
+  for sid, s in pairs(u.sessions) do
+    if s and not s.gone then write_hash(keys.session(u, sid), s.changed) end
+  end
+  for name, by in pairs(u.totals) do call('HINCRBY', keys.at(u, 'totals'), name, by) end
+  for kind, counts in pairs(u.queue) do
+    write_counts(keys.queue(u, kind), counts)
+    local total = 0
+    for _, by in pairs(counts) do total = total + by end
+    call('ZINCRBY', keys.at(u, 'kinds'), total, kind)
+  end
+  classes.settle(u)
+  events.close(u)
+  u.meta.clock, u.meta.fence = text(u.now), text(u.fence)
+  u.meta.place, u.meta.turn = text(u.place), text(u.turn)
+  write_hash(keys.at(u, 'meta'), u.meta)
+  mail.hint(u)
+end
