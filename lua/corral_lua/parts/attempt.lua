@@ -1,7 +1,5 @@
 -- attempt: the life of one assignment, from fence to outcome.
 
-local attempt = {}
-
 local function ended(u, r, outcome, error)
   local line_ = '{"number":' .. (r.attempt or '0') .. ',"worker":' .. cjson.encode(r.worker or '')
     .. ',"session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')

@@ -2,8 +2,6 @@
 -- A class lives as long as a run that is not terminal has it (a lost run must find its
 -- constraints again); a pool lives as long as a session has it.
 
-local classes = {}
-
 -- A run of the class begins (+1) or ends (-1); counted once at the end of the call.
 function classes.refer(u, class, by)
   u.refs[class] = (u.refs[class] or 0) + by

@@ -2,8 +2,6 @@
 -- Status events and the terminal one are always kept; what handlers emit is bounded
 -- and refused beyond the bound, never trimmed silently.
 
-local events = {}
-
 -- Appends an event. `payload` is JSON text and may be ''.
 function events.add(u, r, kind, payload)
   local number = tonumber(r.events or 0) + 1

@@ -2,8 +2,6 @@
 -- Both ids are digests of what they stand for, so the answer never changes and may be
 -- cached in an upvalue; the caches are bounded and cost no key.
 
-local fit = {}
-
 local CACHED_TEXTS = 4096
 local CACHED_FITS = 200000
 local pool_cache, pool_count = {}, 0

@@ -1,8 +1,6 @@
 -- keys: the name of every key, made here and nowhere else.
 -- Names that users choose stand last, so that no name can look like another key.
 
-local keys = {}
-
 function keys.run(u, id) return u.root .. 'run:' .. id end
 function keys.job(u, id) return u.root .. 'job:' .. id end
 function keys.output(u, id) return u.root .. 'output:' .. id end

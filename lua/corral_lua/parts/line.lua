@@ -4,8 +4,6 @@
 -- robin over those with something placeable (nginx's algorithm), flows by start-time
 -- fair queueing (Goyal et al., 1996).
 
-local line = {}
-
 local WALK = 32
 
 -- Puts the class where its first flow says, or takes it out of the line: a class

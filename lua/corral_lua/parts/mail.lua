@@ -3,8 +3,6 @@
 -- Words for sessions of the calling hub go back with the reply; other hubs find theirs
 -- in `news`, and a hint on pub/sub only makes them look sooner.
 
-local mail = {}
-
 function mail.send(u, s, run, fence, word)
   call('HSET', keys.mail(u, s.id), run, fence .. ' ' .. word)
   if s.hub == u.hub then

@@ -2,8 +2,6 @@
 -- The invariant is that no run waits while a session with room fits it. So a class with
 -- a backlog has no room anywhere, and its next run is not searched for.
 
-local place = {}
-
 local FEW = 16
 
 -- Pools that fit the class and have room. Few fit: ask which of them are open. Many

@@ -2,8 +2,6 @@
 -- Work in flight is counted here, where it is assigned, and nowhere else. Room comes
 -- back when the work has stopped, not when it was told to.
 
-local room = {}
-
 local TURNS = 1000000000
 
 local function used_mb(s, pool)

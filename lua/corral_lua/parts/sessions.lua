@@ -1,7 +1,5 @@
 -- sessions: the beginning, the return and the end of a session.
 
-local sessions = {}
-
 local TOMBSTONE_MS = 3600000
 
 -- Ends a session: its work is released, and a tombstone says why for an hour, so that

@@ -3,15 +3,13 @@
 -- gathers what is to be written to hashes and counters, and writes each key once at
 -- the end. Ordered sets are written at once, since later items of the call read them.
 
-local unit = {}
-
 local META = { 'format', 'epoch', 'fence', 'clock', 'lease', 'lease_at', 'settle',
   'lease_ms', 'place', 'turn', 'full', 'hold', 'sweep', 'max_waiting', 'soft_bytes' }
 
 local RUN = { 'status', 'kind', 'version', 'class', 'band', 'flow', 'place', 'attempt',
   'lost', 'fence', 'session', 'worker', 'events', 'weight', 'vram', 'model', 'device',
   'done', 'charged', 'retry', 'max_lost', 'retention', 'idem', 'submitted', 'started',
-  'deadline', 'queue_wait', 'run_ms', 'workflow', 'priority', 'due', 'ended' }
+  'deadline', 'queue_wait', 'run_ms', 'workflow', 'priority', 'due', 'ended', 'reason', 'request' }
 
 local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
   'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',

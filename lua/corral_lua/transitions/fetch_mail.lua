@@ -1,0 +1,36 @@
+-- fetch_mail: what the sessions of a hub must be told. Reading removes nothing; only the
+-- worker's acknowledgement does.
+-- KEYS  root
+-- ARGV  hub, sessions...   each: session, stream; none: those in the hub's news
+-- GIVES per session: session, ok | moved | gone | superseded; letters go with the mail
+-- AGAIN the same letters
+
+local SESSIONS_PER_CALL = 64
+
+local function letters(u, s)
+  for run, value in pairs(as_table(call('HGETALL', keys.mail(u, s.id)))) do
+    local fence, word = split2(value)
+    u.mail[#u.mail + 1] = { s, run, fence, word }
+  end
+end
+
+function transitions.fetch_mail(u, argv)
+  local wanted, verdicts = {}, {}
+  for i = 2, #argv, 2 do wanted[#wanted + 1] = { argv[i], argv[i + 1] } end
+  if #wanted == 0 then
+    local news = keys.news(u, argv[1])
+    for i, sid in ipairs(call('SMEMBERS', news)) do
+      if i > SESSIONS_PER_CALL then break end
+      call('SREM', news, sid)
+      wanted[#wanted + 1] = { sid, nil }
+    end
+  end
+  for _, pair in ipairs(wanted) do
+    local s = unit.session(u, pair[1])
+    local verdict = sessions.verdict(s, pair[2] or (s and s.stream))
+    if verdict == 'ok' and s.hub ~= u.hub then verdict = 'moved' end
+    if verdict == 'ok' then letters(u, s) end
+    verdicts[#verdicts + 1] = { pair[1], verdict }
+  end
+  return verdicts
+end

@@ -1,0 +1,27 @@
+-- renew: leases of the sessions that showed life, and of the hub that calls.
+-- KEYS  root
+-- ARGV  hub, hub_ttl_ms, sessions...   each: session, stream
+-- GIVES per session: ok | moved | gone | superseded; then the live hubs
+-- AGAIN renews again
+
+function transitions.renew(u, argv)
+  local verdicts = {}
+  unit.lease_time(u)
+  local hubs = keys.at(u, 'hubs')
+  call('ZADD', hubs, text(u.now + tonumber(argv[2])), argv[1])
+  call('ZREMRANGEBYSCORE', hubs, '-inf', text(u.now - 60000))
+  for i = 3, #argv, 2 do
+    local s = unit.session(u, argv[i])
+    local verdict = sessions.verdict(s, argv[i + 1])
+    if verdict == 'ok' then
+      call('ZADD', keys.due(u, 'leases'), text(u.lease + tonumber(s.lease_ms)), s.id)
+      if s.state ~= 'open' then
+        unit.set(s, 'state', 'open')
+        room.show(u, s)
+        line.serve(u, s)
+      end
+    end
+    verdicts[#verdicts + 1] = verdict
+  end
+  return verdicts, call('ZRANGE', hubs, text(u.now), '+inf', 'BYSCORE')
+end
