@@ -90,21 +90,28 @@ def header_of(name: str, source: str) -> Header:
             label = match.group(1)
             found[label] = match.group(2)
         elif label:
-            found[label] += " " + line[2:].strip()
+            gap = " " if found[label].endswith(",") else "  "
+            found[label] += gap + line[2:].strip()
     missing = [word for word in ("KEYS", "ARGV", "GIVES", "AGAIN") if word not in found]
     if missing:
         raise LibraryError(f"{name}.lua: the header has no {', '.join(missing)}")
     return Header(found["KEYS"], found["ARGV"], found["GIVES"], found["AGAIN"])
 
 
-def arguments_of(header: Header) -> tuple[str, ...]:
-    """The names of a header's arguments in order, those of one item included.
+def arguments_of(header: Header) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of a header's arguments: those said once, and those of each item.
 
-    "hub, runs...  each: run, reason (JSON text)" gives hub, run, reason.
+    "hub, runs...   each: run, reason (JSON text)" gives ("hub", "runs") and
+    ("run", "reason").
     """
     text = re.sub(r"\([^)]*\)", "", header.arguments)
-    names = re.findall(r"[a-z_]+(?=\s*(?:,|\.\.\.|$|\s{2,}[a-z]+:|\s+[a-z]+:))|[a-z_]+", text)
-    return tuple(names)
+    once, _, each = text.partition("each:")
+
+    def names(part: str) -> tuple[str, ...]:
+        listed = re.split(r"\s{2,}|;", part.strip())[0]
+        return tuple(name.strip().rstrip(".") for name in listed.split(",") if name.strip())
+
+    return names(once), names(each)
 
 
 def read_sources(root: Traversable | None = None) -> dict[str, str]:

@@ -17,8 +17,7 @@ end
 
 local function delay_of(u, policy, r, error)
   if error.retry_after_ms and error.retry_after_ms > 0 then return error.retry_after_ms end
-  local failures = tonumber(r.attempt) - tonumber(r.lost or 0)
-  local delay = min(policy[2] * policy[3] ^ max(0, failures - 1), policy[4])
+  local delay = min(policy[2] * policy[3] ^ (tonumber(r.failures) - 1), policy[4])
   -- The jitter comes from the fence, so that the same call decides the same.
   local part = (u.fence % 1000) / 1000
   return floor(delay * (1 - policy[5] * part))
@@ -27,7 +26,7 @@ end
 local function again(r, error)
   if not r.retry or not error.retryable then return nil end
   local policy = decode(r.retry)
-  if tonumber(r.attempt) - tonumber(r.lost or 0) >= policy[1] then return nil end
+  if tonumber(r.failures) >= policy[1] then return nil end
   for _, kind in ipairs(policy[6]) do
     if kind == error.type then return nil end
   end
@@ -36,6 +35,7 @@ end
 
 local function fail(u, r, json)
   local error = decode(json)
+  unit.set(r, 'failures', tonumber(r.failures or 0) + 1)
   local policy = again(r, error)
   if not policy then
     attempt.finish(u, r, 'failed', json, '{"error":' .. json .. '}')

@@ -1,0 +1,231 @@
+"""The connection to one Valkey: pipelines of function calls, entering, loading, errors.
+
+Owns the redis-py client. Every new connection may lead to another server than the one
+before, so a namespace is entered again after each; that is how a restart is noticed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from redis import exceptions as redis_errors
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, parse_url
+
+from corral_store.errors import (
+    StoreError,
+    StoreFormat,
+    StoreFull,
+    StoreReadOnly,
+    StoreRefused,
+    StoreTooOld,
+    StoreUnavailable,
+)
+from corral_store.library import Library, packaged
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+POOL_CONNECTIONS = 16
+LEAST_VERSION = (7, 0)
+
+
+@dataclass(slots=True, frozen=True)
+class Call:
+    """One function call: the transition, the key that routes it, its arguments."""
+
+    transition: str
+    root: str
+    arguments: tuple[bytes | str | int, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Barrier:
+    """What must have happened behind a pipeline before it counts: replicas, local fsync."""
+
+    replicas: int = 0
+    local: bool = False
+    timeout_ms: int = 2000
+
+    @property
+    def needed(self) -> bool:
+        """False when an answer of the server is enough."""
+        return self.replicas > 0 or self.local
+
+
+def root_of(namespace: str) -> str:
+    """Prefix of all keys of a namespace; the braces keep them in one slot."""
+    return f"corral:{{{namespace}}}:"
+
+
+def explain(error: Exception) -> StoreError:
+    """The typed error for what redis-py raised."""
+    text = str(error)
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, redis_errors.OutOfMemoryError) or text.startswith("OOM"):
+        return StoreFull(f"the store is at its memory limit ({text}); raise maxmemory or wait")
+    if isinstance(error, redis_errors.ReadOnlyError) or text.startswith("READONLY"):
+        return StoreReadOnly(f"the store refuses writes ({text}); connect to the primary")
+    if text.startswith(("MISCONF", "NOREPLICAS")):
+        return StoreReadOnly(f"the store refuses writes ({text}); see its log")
+    if isinstance(error, redis_errors.AuthenticationError) or text.startswith(
+        ("NOAUTH", "WRONGPASS", "NOPERM")
+    ):
+        return StoreRefused(f"the store refuses the connection ({text}); check user and password")
+    if text.startswith("FORMAT"):
+        return StoreFormat(text)
+    if "unknown command" in text.lower() and "FUNCTION" in text.upper():
+        return StoreTooOld(f"the server has no functions ({text}); Valkey 7.2 or Redis 7.0 has")
+    if isinstance(
+        error, redis_errors.ConnectionError | redis_errors.TimeoutError | OSError | TimeoutError
+    ) or text.startswith(("LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY")):
+        return StoreUnavailable(f"the store cannot be reached, outcome unknown ({text or error!r})")
+    return StoreError(text)
+
+
+class Connection:
+    """A client of one store with its library.
+
+    `url`: `redis://`, `rediss://`, `valkey://`, `valkeys://` or `unix://` address.
+    """
+
+    def __init__(self, url: str, *, barrier: Barrier | None = None, name: str = "corral") -> None:
+        self.url = url
+        self.library: Library = packaged()
+        self.barrier = barrier or Barrier()
+        self.generation = 0
+        self._redis = _client(url, name, self._connected)
+
+    @property
+    def redis(self) -> Redis:
+        """The client underneath, for pub/sub and for reading settings."""
+        return self._redis
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._redis.aclose()
+
+    async def _connected(self, connection: AbstractConnection) -> None:
+        await connection.on_connect()
+        self.generation += 1
+
+    async def run(self, calls: Sequence[Call]) -> list[Any]:
+        """Runs the calls as one pipeline with the barrier behind it.
+
+        Gives a reply or an exception for each, in order. Raises StoreUnavailable when the
+        connection or the barrier failed: then the outcome of all is unknown.
+        """
+        replies = await self._pipeline(calls)
+        if any(_missing(reply) for reply in replies):
+            await self.load()
+            late = [i for i, reply in enumerate(replies) if _missing(reply)]
+            again = await self._pipeline([calls[i] for i in late])
+            for i, reply in zip(late, again, strict=True):
+                replies[i] = reply
+        return replies
+
+    async def _pipeline(self, calls: Sequence[Call]) -> list[Any]:
+        pipe = self._redis.pipeline(transaction=False)
+        for call in calls:
+            pipe.execute_command(
+                "FCALL", self.library.function(call.transition), 1, call.root, *call.arguments
+            )
+        if self.barrier.local:
+            pipe.execute_command(
+                "WAITAOF", 1, self.barrier.replicas, self.barrier.timeout_ms
+            )
+        elif self.barrier.replicas:
+            pipe.execute_command("WAIT", self.barrier.replicas, self.barrier.timeout_ms)
+        try:
+            replies = cast("list[Any]", await pipe.execute(raise_on_error=False))
+        except (redis_errors.RedisError, OSError, TimeoutError) as error:
+            raise explain(error) from error
+        if self.barrier.needed:
+            self._confirm(replies.pop())
+        for reply in replies:
+            if isinstance(reply, redis_errors.ConnectionError | redis_errors.TimeoutError):
+                raise explain(reply) from reply
+        return replies
+
+    def _confirm(self, reply: Any) -> None:
+        if isinstance(reply, Exception):
+            raise StoreUnavailable(f"the durability barrier failed, outcome unknown ({reply})")
+        if self.barrier.local:
+            local, replicas = int(reply[0]), int(reply[1])
+        else:
+            local, replicas = 0, int(reply)
+        if (self.barrier.local and local < 1) or replicas < self.barrier.replicas:
+            raise StoreUnavailable(
+                f"the durability barrier was not met within {self.barrier.timeout_ms} ms "
+                f"(fsync {local}, replicas {replicas} of {self.barrier.replicas}), outcome unknown"
+            )
+
+    async def load(self) -> None:
+        """Loads the library; a server that has it already says so, and that is well."""
+        try:
+            await self._redis.function_load(self.library.source)
+        except redis_errors.ResponseError as error:
+            if "already exists" not in str(error):
+                raise explain(error) from error
+        except (redis_errors.RedisError, OSError, TimeoutError) as error:
+            raise explain(error) from error
+
+    async def probe(self) -> dict[str, str]:
+        """Version, policy and append settings of the server.
+
+        Raises StoreTooOld for a server without functions, StoreUnavailable, StoreRefused.
+        """
+        try:
+            info = cast("dict[str, Any]", await self._redis.info("server"))
+            facts = {
+                "version": str(info.get("valkey_version") or info["redis_version"]),
+                "server": "valkey" if "valkey_version" in info else "redis",
+            }
+            found = tuple(int(part) for part in re.findall(r"\d+", facts["version"])[:2])
+            if found < LEAST_VERSION:
+                raise StoreTooOld(
+                    f"the store is {facts['server']} {facts['version']}, which has no functions; "
+                    "Valkey 7.2 or Redis 7.0 is the least"
+                )
+            for setting in ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy"):
+                values = cast("dict[str, str]", await self._redis.config_get(setting))
+                facts[setting] = str(values.get(setting, ""))
+        except redis_errors.ResponseError as error:
+            known = explain(error)
+            if isinstance(known, StoreRefused) and "CONFIG" not in str(error).upper():
+                raise known from error
+            return {"version": "", "server": ""}
+        except (redis_errors.RedisError, OSError, TimeoutError) as error:
+            raise explain(error) from error
+        return facts
+
+
+def _missing(reply: Any) -> bool:
+    return isinstance(reply, Exception) and "Function not found" in str(reply)
+
+
+def _client(url: str, name: str, connected: Any) -> Redis:
+    scheme = urlsplit(url).scheme
+    plain = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
+    if plain not in ("redis", "rediss", "unix"):
+        raise ValueError(
+            f"{url!r} is no address of a store: use redis://host:port/0, rediss://, valkey://, "
+            "valkeys:// or unix:///path/to/socket"
+        )
+    options = cast("dict[str, Any]", dict(parse_url(plain + url[len(scheme) :])))
+    pool = BlockingConnectionPool(
+        max_connections=POOL_CONNECTIONS,
+        timeout=ANSWER_SECONDS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        client_name=name,
+        redis_connect_func=connected,
+        retry=None,
+        protocol=2,
+        **options,
+    )
+    return Redis.from_pool(pool)

@@ -1,0 +1,245 @@
+"""What transitions take and give: plain records, the same names as in the Lua.
+
+All times are milliseconds. Ids and fences are text, as 64-bit numbers do not survive
+every client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class NewRun:
+    """One run to submit; the fields are the arguments of submit.lua in their order."""
+
+    run: str
+    job: bytes
+    request: str
+    idem: str
+    kind: str
+    version: int
+    class_: str
+    class_json: str
+    priority: int = 128
+    flow: str = "-"
+    weight: int = 1
+    vram_mb: int = 0
+    model: str = ""
+    workflow: str = ""
+    deadline_ms: int = 0
+    queue_wait_ms: int = 0
+    run_ms: int = 0
+    delay_ms: int = 0
+    wait: int = 1
+    retry: str = ""
+    max_lost: int = 3
+    retention_ms: int = 604_800_000
+    labels: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Submitted:
+    """Verdict on one run: accepted, duplicate, conflict, no_worker, vram_required,
+    queue_full or full. `stage` names what no live pool passes ("" when one fits)."""
+
+    verdict: str
+    run: str
+    status: str
+    stage: str
+
+
+@dataclass(slots=True, frozen=True)
+class Report:
+    """One thing that a worker says about a run; see report.lua for the words."""
+
+    word: str
+    run: str
+    fence: str
+    seq: int = 0
+    a: bytes | str = ""
+    b: bytes | str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Held:
+    """A run that a worker holds, with the fence of its assignment."""
+
+    run: str
+    fence: str
+
+
+@dataclass(slots=True, frozen=True)
+class Kept:
+    """Verdict on a held run: go on with it, or stop it."""
+
+    run: str
+    fence: str
+    keep: bool
+
+
+@dataclass(slots=True, frozen=True)
+class NewSession:
+    """A Hello as the store needs it; the arguments of open_session.lua in their order."""
+
+    session: str
+    connection: str
+    worker: str
+    instance: str
+    principal: str
+    pool: str
+    pool_json: str
+    lease_ms: int
+    silent_ms: int
+    models: str
+    sdk: str
+    max_sessions: int
+
+
+@dataclass(slots=True, frozen=True)
+class Opened:
+    """Verdict on a Hello: ok, in_use, ended, superseded, not_yours or limit."""
+
+    verdict: str
+    stream: int = 0
+    resumed: bool = False
+    draining: bool = False
+    held: tuple[Kept, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Letter:
+    """One word of a session's mail with all that the worker needs; `run` is "*" for a
+    word about the session itself."""
+
+    session: str
+    stream: int
+    run: str
+    fence: str
+    word: str
+    attempt: int
+    version: int
+    device: int
+    deadline_ms: int
+    now_ms: int
+    reason: str
+    job: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class Described:
+    """A run as it stands. `hands`: "", "running" or "stopping", as its session has it."""
+
+    fields: dict[str, str]
+    job: bytes = b""
+    output: bytes = b""
+    attempts: tuple[bytes, ...] = ()
+    hands: str = ""
+    hub: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class SessionRow:
+    """A live session with what it declares."""
+
+    session: str
+    fields: dict[str, str]
+    pool_json: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class RunEvents:
+    """A part of a run's events; `latest` is the number of its newest one."""
+
+    status: str
+    latest: int
+    events: tuple[bytes, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Feed:
+    """A part of the feed: entries of (id, JSON list of events), and what it reaches over."""
+
+    entries: tuple[tuple[str, bytes], ...]
+    epoch: int
+    oldest: str
+    newest: str
+
+
+@dataclass(slots=True, frozen=True)
+class Entered:
+    """The namespace as a hub found it."""
+
+    format: str
+    epoch: int
+    now_ms: int
+    hold_ms: int
+
+
+@dataclass(slots=True, frozen=True)
+class Ticked:
+    """What a tick did; `verdict`: done, more or not_due."""
+
+    verdict: str
+    lost: int
+    woken: int
+    expired: int
+    trimmed: int
+
+
+@dataclass(slots=True, frozen=True)
+class QueueRow:
+    """What waits for a kind: ("<class> <band>" -> runs), and the bands' deficits."""
+
+    kind: str
+    waiting: dict[str, int]
+    deficits: dict[int, float]
+
+
+@dataclass(slots=True, frozen=True)
+class Stats:
+    """Counters, queues and deficits of a namespace."""
+
+    totals: dict[str, int]
+    queues: tuple[QueueRow, ...]
+    epoch: int
+    full: bool
+    sessions: int
+    hubs: tuple[str, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Settings:
+    """What a hub tells a namespace when it enters."""
+
+    hub_ttl_ms: int = 15_000
+    lease_ms: int = 15_000
+    max_waiting: int = 1_000_000
+    soft_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Constraints:
+    """What a run needs from a worker; its digest is the class."""
+
+    kind: str
+    version: int = 0
+    tags: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    required: dict[str, str] = field(default_factory=dict[str, str])
+    forbidden: dict[str, str] = field(default_factory=dict[str, str])
+    preferred: dict[str, str] = field(default_factory=dict[str, str])
+    tolerations: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    vram_mb: int = 0
+
+
+@dataclass(slots=True)
+class Declaration:
+    """What a session offers; its digest is the pool. `admission`: fixed or vram."""
+
+    capabilities: list[tuple[str, int]]
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    taints: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    admission: str = "fixed"
+    max: int = 1
+    devices: list[int] = field(default_factory=list[int])

@@ -1,0 +1,119 @@
+"""The store of one hub: its connections, lanes and namespaces put together.
+
+Owns two connections, one for work and one for leases, and the tasks of their lanes.
+Enters a namespace again whenever a connection is new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from corral_store.batching import Lane
+from corral_store.connection import Barrier, Call, Connection, explain, root_of
+from corral_store.errors import StoreUnavailable
+from corral_store.records import Entered, Letter, Settings
+from corral_store.transitions import Transitions, letter_of, text
+
+LetterSink = Callable[[str, list[Letter]], None]
+
+
+class Store:
+    """What a hub, a test or an operator's tool opens: `async with Store(url, hub)`.
+
+    `on_letters` gets the namespace and the mail that came with a reply, for sessions of
+    this hub. `on_entered` is told whenever a namespace was entered.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        hub: str,
+        *,
+        settings: Settings | None = None,
+        barrier: Barrier | None = None,
+        on_letters: LetterSink | None = None,
+        on_entered: Callable[[str, Entered], None] | None = None,
+    ) -> None:
+        self.hub = hub
+        self.settings = settings or Settings()
+        self.work = Connection(url, barrier=barrier, name=f"corral-{hub}-work")
+        self.leases = Connection(url, name=f"corral-{hub}-leases")
+        self._on_letters = on_letters
+        self._on_entered = on_entered
+        self._entered: dict[tuple[int, str], int] = {}
+        self._lanes = {
+            "work": self._lane(self.work),
+            "reads": self._lane(self.work),
+            "leases": self._lane(self.leases),
+        }
+        self._namespaces: dict[str, Transitions] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Store:
+        for name, lane in self._lanes.items():
+            self._tasks.append(asyncio.create_task(lane.run(), name=f"store-{name}"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.work.close()
+        await self.leases.close()
+
+    def namespace(self, name: str) -> Transitions:
+        """The transitions of a namespace; it is created by its first call."""
+        found = self._namespaces.get(name)
+        if found is None:
+            lanes = self._lanes
+            found = Transitions(name, self.hub, lanes["work"], lanes["leases"], lanes["reads"])
+            self._namespaces[name] = found
+        return found
+
+    def names(self) -> list[str]:
+        """Namespaces that this hub has to do with."""
+        return list(self._namespaces)
+
+    def _lane(self, connection: Connection) -> Lane:
+        async def prepare(namespaces: set[str]) -> None:
+            for namespace in namespaces:
+                generation = self._entered.get((id(connection), namespace))
+                if generation != connection.generation or connection.generation == 0:
+                    await self.enter(namespace, connection)
+
+        return Lane(connection, prepare, self._deliver)
+
+    async def enter(self, namespace: str, connection: Connection | None = None) -> Entered:
+        """Enters a namespace over a connection; creates it when it is new.
+
+        Raises StoreFormat for data of another release, and the other store errors.
+        """
+        link = connection or self.work
+        s = self.settings
+        arguments = (self.hub, s.hub_ttl_ms, s.lease_ms, s.max_waiting, s.soft_bytes)
+        try:
+            await link.redis.sadd("corral:namespaces", namespace)
+        except Exception as error:
+            raise explain(error) from error
+        (reply,) = await link.run([Call("enter", root_of(namespace), arguments)])
+        if isinstance(reply, Exception):
+            raise explain(reply)
+        entered = Entered(text(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]))
+        self._entered[id(link), namespace] = link.generation
+        if self._on_entered is not None:
+            self._on_entered(namespace, entered)
+        return entered
+
+    def _deliver(self, namespace: str, letters: list[Any]) -> None:
+        if self._on_letters is not None:
+            self._on_letters(namespace, [letter_of(raw) for raw in letters])
+
+    async def probe(self) -> dict[str, str]:
+        """Version and settings of the server, with a limit of 5 s."""
+        try:
+            async with asyncio.timeout(5):
+                return await self.work.probe()
+        except TimeoutError as error:
+            raise StoreUnavailable("the store did not answer within 5 s") from error

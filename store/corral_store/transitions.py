@@ -1,0 +1,209 @@
+"""One typed method per transition of one namespace.
+
+Turns records into arguments and replies into records, and nothing else. All methods
+raise the errors of `corral_store.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from typing import Any
+
+from corral_store.batching import ITEMS_PER_CALL, Lane
+from corral_store.connection import root_of
+from corral_store.records import (
+    Described,
+    Feed,
+    Held,
+    Kept,
+    Letter,
+    NewRun,
+    NewSession,
+    Opened,
+    QueueRow,
+    Report,
+    RunEvents,
+    SessionRow,
+    Stats,
+    Submitted,
+    Ticked,
+)
+
+
+def text(value: Any) -> str:
+    """A reply of the store as text; replies come as bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def table(flat: Sequence[Any]) -> dict[str, str]:
+    """A flat list of fields and values as a dict."""
+    return {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
+
+
+def letter_of(raw: Sequence[Any]) -> Letter:
+    """A letter from its wire form."""
+    session, stream, run, fence, word, attempt, version, device, deadline, now, reason, job = raw
+    return Letter(
+        text(session), int(stream), text(run), text(fence), text(word), int(attempt),
+        int(version), int(device), int(deadline), int(now), text(reason), bytes(job),
+    )  # fmt: skip
+
+
+class Transitions:
+    """The transitions of a namespace, as one hub calls them.
+
+    `work` carries what changes runs, `leases` what keeps sessions alive: the latter never
+    waits behind the former.
+    """
+
+    def __init__(self, namespace: str, hub: str, work: Lane, leases: Lane, reads: Lane) -> None:
+        self.namespace = namespace
+        self.root = root_of(namespace)
+        self.hub = hub
+        self._work = work
+        self._leases = leases
+        self._reads = reads
+
+    async def _call(
+        self, lane: Lane, name: str, head: tuple[Any, ...] = (), items: Sequence[Any] = (),
+        merge: bool = False,
+    ) -> tuple[Any, Any]:  # fmt: skip
+        return await lane.call(
+            name, self.namespace, self.root, (self.hub, *head), items, merge=merge
+        )
+
+    async def submit(self, runs: Sequence[NewRun]) -> list[Submitted]:
+        """Accepts up to 256 runs; see submit.lua for the verdicts."""
+        verdicts, _ = await self._call(
+            self._work, "submit", (), [astuple(run) for run in runs], merge=True
+        )
+        return [Submitted(*(text(part) for part in verdict)) for verdict in verdicts]
+
+    async def cancel(self, runs: Sequence[tuple[str, str]]) -> list[str]:
+        """Cancels up to 256 runs, each with a reason as JSON text."""
+        verdicts, _ = await self._call(self._work, "cancel", (), list(runs), merge=True)
+        return [text(verdict) for verdict in verdicts]
+
+    async def report(self, session: str, stream: int, reports: Sequence[Report]) -> list[str]:
+        """Stores what a worker says about its runs, in order; up to 256 at once."""
+        items = [astuple(report) for report in reports]
+        verdicts, _ = await self._call(self._work, "report", (session, stream), items)
+        return [text(verdict) for verdict in verdicts]
+
+    async def open_session(
+        self, session: NewSession, held: Sequence[Held], *, resume: bool
+    ) -> Opened:
+        """Opens a session, or a later stream of it; see opening.lua."""
+        name = "resume_session" if resume else "open_session"
+        items = [(one.run, one.fence) for one in held]
+        verdict, more = await self._call(self._work, name, astuple(session), items)
+        if text(verdict[0]) != "ok":
+            return Opened(text(verdict[0]))
+        kept = tuple(
+            Kept(text(more[i]), text(more[i + 1]), text(more[i + 2]) == "keep")
+            for i in range(0, len(more), 3)
+        )
+        _, stream, resumed, draining = (text(part) for part in verdict)
+        return Opened("ok", int(stream), resumed == "1", draining == "1", kept)
+
+    async def close_session(self, session: str, stream: int, how: str, grace_ms: int) -> str:
+        """Ends a stream: cut (a grace begins), goodbye or lost."""
+        verdict, _ = await self._call(
+            self._work, "close_session", (session, stream, how, grace_ms)
+        )
+        return text(verdict[0])
+
+    async def renew(
+        self, ttl_ms: int, sessions: Sequence[tuple[str, int]]
+    ) -> tuple[list[str], list[str]]:
+        """Renews up to 256 leases and this hub's own; gives verdicts and the live hubs."""
+        verdicts, hubs = await self._call(self._leases, "renew", (ttl_ms,), list(sessions))
+        return [text(v) for v in verdicts], [text(h) for h in hubs]
+
+    async def tick(self, interval_ms: int) -> Ticked:
+        """Lets happen what time alone brings about."""
+        verdict, _ = await self._call(self._leases, "tick", (interval_ms,))
+        return Ticked(text(verdict[0]), *(int(n) for n in verdict[1:]))
+
+    async def drain(self, worker: str, how: str) -> tuple[str, int]:
+        """Stops new work for a worker; how: drain, drain_now, or quiet (it knows)."""
+        verdict, _ = await self._call(self._work, "drain", (worker, how))
+        return text(verdict[0]), int(verdict[1])
+
+    async def resident(self, session: str, stream: int, models: Sequence[str]) -> str:
+        """Says which models a session has loaded now."""
+        verdict, _ = await self._call(
+            self._work, "resident", (session, stream, ",".join(sorted(models)))
+        )
+        return text(verdict[0])
+
+    async def fetch_mail(self, sessions: Sequence[tuple[str, int]] = ()) -> list[tuple[str, str]]:
+        """Reads the mail of these sessions, or of those in the hub's news; the letters go
+        to the hub's mailroom like those of every call."""
+        verdicts, _ = await self._call(self._work, "fetch_mail", (), list(sessions))
+        return [(text(session), text(verdict)) for session, verdict in verdicts]
+
+    async def describe(self, runs: Sequence[str], what: str = "") -> list[Described | None]:
+        """Runs as they stand; what: i(nput), o(utput), a(ttempts)."""
+        verdicts, _ = await self._call(self._reads, "describe", (what, *runs))
+        return [_described(raw) if raw else None for raw in verdicts]
+
+    async def list_runs(
+        self, statuses: Sequence[str], workflow: str, limit: int, cursor: tuple[str, str]
+    ) -> tuple[list[tuple[str, dict[str, str]]], tuple[str, str]]:
+        """A page of runs, newest first, and where the next begins ("" at the end)."""
+        head = (",".join(statuses), workflow, limit, *cursor)
+        rows, more = await self._call(self._reads, "list_runs", head)
+        return [(text(run), table(fields)) for run, fields in rows], (text(more[0]), text(more[1]))
+
+    async def list_sessions(self, kind: str, limit: int, skip: int) -> tuple[list[SessionRow], str]:
+        """A page of live sessions, and where the next begins ("" at the end)."""
+        rows, more = await self._call(self._reads, "list_sessions", (kind, limit, skip))
+        return [SessionRow(text(s), table(f), bytes(p)) for s, f, p in rows], text(more[0])
+
+    async def read_events(
+        self, runs: Sequence[str], after: int, limit: int = ITEMS_PER_CALL
+    ) -> tuple[list[RunEvents | None], int]:
+        """Events of runs beyond a number, and the epoch."""
+        rows, more = await self._call(self._reads, "read_events", (after, limit, *runs))
+        found = [
+            RunEvents(text(row[0]), int(row[1]), tuple(bytes(e) for e in row[2])) if row else None
+            for row in rows
+        ]
+        return found, int(more[0])
+
+    async def read_feed(self, after: str, limit: int = 100) -> Feed:
+        """Entries of the feed beyond an id; "$" reads none and tells where it ends."""
+        rows, more = await self._call(self._reads, "read_feed", (after, limit))
+        entries = tuple((text(entry), bytes(events)) for entry, events in rows)
+        return Feed(entries, int(more[0]), text(more[1]), text(more[2]))
+
+    async def stats(self) -> Stats:
+        """Counters, queues and deficits."""
+        totals, (queues, facts, hubs) = await self._call(self._reads, "stats")
+        rows = tuple(
+            QueueRow(
+                text(kind),
+                {key: int(n) for key, n in table(waiting).items()},
+                {int(band): float(deficit) for band, deficit in table(deficits).items()},
+            )
+            for kind, waiting, deficits in queues
+        )
+        return Stats(
+            {name: int(n) for name, n in table(totals).items()}, rows, int(facts[0]),
+            text(facts[1]) == "1", int(facts[2]), tuple(text(hub) for hub in hubs),
+        )  # fmt: skip
+
+    async def check(self) -> list[tuple[str, str]]:
+        """Broken invariants as (name, what breaks it); walks everything."""
+        rows, _ = await self._call(self._reads, "check")
+        return [(text(name), text(what)) for name, what in rows]
+
+
+def _described(raw: Sequence[Any]) -> Described:
+    fields, job, output, attempts, hands, hub = raw
+    return Described(
+        table(fields), bytes(job), bytes(output), tuple(bytes(a) for a in attempts),
+        text(hands), text(hub),
+    )  # fmt: skip
