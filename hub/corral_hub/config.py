@@ -1,0 +1,96 @@
+"""What a hub is told when it starts. Checked here, before anything is opened."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from corral_hub.errors import Misconfigured
+from corral_hub.names import NAME
+from corral_store.connection import Barrier
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """Settings of one hub; times in milliseconds, sizes in bytes.
+
+    `listen`: `host:port` or `unix:/path`; port 0 takes a free one. `durability`:
+    `memory`, `fsync` or `replica:N`. `tokens`: accepted bearer tokens; without one the hub
+    serves loopback only unless `insecure`. `soft_bytes`: memory of the store above which
+    submits are refused, 0 for nine tenths of its `maxmemory`.
+    """
+
+    name: str = "hub"
+    listen: str = "127.0.0.1:7445"
+    valkey: str = "redis://127.0.0.1:6379"
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    insecure: bool = False
+    lease_ms: int = 15_000
+    grace_ms: int = 10_000
+    ping_ms: int = 3_000
+    keepalive_ms: int = 15_000
+    tick_ms: int = 500
+    durability: str = "fsync"
+    max_payload_bytes: int = 1_048_576
+    max_waiting: int = 1_000_000
+    max_sessions: int = 20_000
+    soft_bytes: int = 0
+    retention_ms: int = 604_800_000
+    unary_seconds: float = 10.0
+    stop_seconds: float = 10.0
+    log_json: bool = False
+
+    def check(self) -> None:
+        """Raises Misconfigured, naming the field and what would be accepted."""
+        if not NAME.fullmatch(self.name):
+            raise Misconfigured(
+                f"name {self.name!r}: 1 to 64 characters of [A-Za-z0-9._-]", field="name"
+            )
+        if not 500 <= self.lease_ms <= 600_000:
+            raise Misconfigured(
+                f"lease_ms {self.lease_ms}: 500 to 600000", field="lease_ms", limit="500..600000"
+            )
+        if self.ping_ms * 3 > self.lease_ms:
+            raise Misconfigured(
+                f"ping_ms {self.ping_ms}: at most a third of lease_ms ({self.lease_ms})",
+                field="ping_ms",
+            )
+        if not 1024 <= self.max_payload_bytes <= 3_000_000:
+            raise Misconfigured(
+                f"max_payload_bytes {self.max_payload_bytes}: 1024 to 3000000, as a frame with "
+                "its envelope must stay below 4 MiB",
+                field="max_payload_bytes",
+                limit="1024..3000000",
+            )
+        self.barrier()
+        if not self.tokens and not self.insecure and not is_loopback(self.listen):
+            raise Misconfigured(
+                f"listen {self.listen!r} can be reached from other machines, and no token is "
+                "set: set CORRAL_TOKEN or --token-file, or listen on 127.0.0.1, or say "
+                "--insecure",
+                field="listen",
+            )
+
+    def barrier(self) -> Barrier:
+        """The durability barrier behind every pipeline; see `Durability` for fsync."""
+        level, _, count = self.durability.partition(":")
+        if level in ("memory", "fsync") and not count:
+            return Barrier()
+        if level == "replica" and count.isdigit() and int(count) > 0:
+            return Barrier(replicas=int(count))
+        raise Misconfigured(
+            f"durability {self.durability!r}: memory, fsync or replica:N", field="durability"
+        )
+
+
+def is_loopback(listen: str) -> bool:
+    """True when nobody on another machine can reach the address."""
+    if listen.startswith("unix:"):
+        return True
+    host = listen.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,194 @@
+"""The state machine of one worker's stream.
+
+Takes messages, letters and store verdicts, gives actions. Knows no socket, no store and
+no clock: time comes in as a number of milliseconds. `driver.py` is its shell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from corral_hub.session.messages import (
+    Acked,
+    Acks,
+    Actions,
+    Draining,
+    Goodbye,
+    Hello,
+    Incoming,
+    Odd,
+    Ping,
+    Pong,
+    Reject,
+    Resident,
+    Said,
+    Unsupported,
+    Welcome,
+    Word,
+)
+from corral_store.records import Letter, Opened, Report
+
+# Fences of stopped runs that are remembered, so that a late `run` letter is dropped.
+STOPPED_REMEMBERED = 1024
+
+REJECTED = {
+    "in_use": Reject(
+        "worker_id_in_use",
+        "another process has this worker id and is alive; give each process its own id, or "
+        "wait until the other has been silent for two heartbeats",
+        "worker_id",
+    ),
+    "ended": Reject("session_lost", "the session is over; say Hello with a new session id"),
+    "superseded": Reject("superseded", "another process has taken this worker id over"),
+    "not_yours": Reject("not_yours", "the session was opened with another token", "session_id"),
+    "limit": Reject(
+        "limit", "the namespace has as many sessions as it may; end some, or raise max_sessions"
+    ),
+    "gone": Reject("session_lost", "the session is over; say Hello with a new session id"),
+    "moved": Reject("moved", "a newer stream of this session exists"),
+}
+
+
+class SessionCore:
+    """One stream: from Hello over Welcome to its end.
+
+    `lease_ms`: mail that stays unacknowledged for so long ends the session, as heartbeats
+    alone are not life. `ping_ms`: interval of the hub's pings.
+    """
+
+    def __init__(self, lease_ms: int, ping_ms: int, now: float) -> None:
+        self.lease_ms = lease_ms
+        self.ping_ms = ping_ms
+        self.hello: Hello | None = None
+        self.session = ""
+        self.stream = 0
+        self.state = "new"
+        self._sent: dict[tuple[str, str, str], float] = {}
+        self._stopped: dict[tuple[str, str], None] = {}
+        self._pinged = now
+        self._ping = 0
+        self._life = True
+
+    @property
+    def open(self) -> bool:
+        """True between Welcome and the end."""
+        return self.state == "open"
+
+    def receive(self, messages: Iterable[Incoming], now: float) -> Actions:
+        """A frame has come; its messages count in order."""
+        actions = Actions()
+        for message in messages:
+            if self.state == "ended":
+                break
+            self._life = True
+            if isinstance(message, Hello):
+                self._on_hello(message, actions)
+            elif self.state == "new":
+                self._protocol("the first message of a stream must be Hello", actions)
+            else:
+                self._on_message(message, actions)
+        return actions
+
+    def _on_hello(self, hello: Hello, actions: Actions) -> None:
+        if self.state != "new":
+            self._protocol("Hello came twice on one stream; it belongs at its beginning", actions)
+            return
+        self.state, self.hello, self.session = "opening", hello, hello.session
+        actions.open = hello
+
+    def _on_message(self, message: Incoming, actions: Actions) -> None:
+        match message:
+            case Said(report):
+                self._arrived(report)
+                actions.reports.append(report)
+            case Resident(models):
+                actions.models = models
+            case Draining():
+                actions.draining = True
+            case Goodbye():
+                self.state, actions.end = "ended", "goodbye"
+            case Odd(what, detail, run, fatal):
+                if fatal:
+                    self._protocol(detail, actions)
+                else:
+                    actions.send.append(Unsupported(what, detail, run))
+            case Pong() | Hello():
+                pass
+
+    def _protocol(self, detail: str, actions: Actions) -> None:
+        was_open = self.state == "open"
+        self.state = "ended"
+        actions.send.append(Reject("protocol", detail))
+        actions.end = "cut" if was_open else "refused"
+
+    def refuse(self, reject: Reject) -> Actions:
+        """The stream ends by the hub's wish, with a reason."""
+        was_open = self.state == "open"
+        self.state = "ended"
+        return Actions(send=[reject], end="cut" if was_open else "refused")
+
+    def opened(self, verdict: Opened, now: float) -> Actions:
+        """The store has answered the Hello."""
+        if verdict.verdict != "ok":
+            return self.refuse(REJECTED[verdict.verdict])
+        self.state, self.stream = "open", verdict.stream
+        self._pinged = now
+        welcome = Welcome(self.session, verdict.stream, verdict.resumed, verdict.held)
+        return Actions(send=[welcome])
+
+    def letters(self, letters: Sequence[Letter], now: float) -> Actions:
+        """Mail for this session. What was sent on this stream is not sent again; a `run`
+        for a fence that was stopped meanwhile has crossed on its way and is dropped."""
+        actions = Actions()
+        for letter in letters:
+            key = (letter.run, letter.fence, letter.word)
+            if self.state != "open" or letter.stream > self.stream or key in self._sent:
+                continue
+            if letter.word == "stop":
+                self._stopped[letter.run, letter.fence] = None
+                self._sent.pop((letter.run, letter.fence, "run"), None)
+                while len(self._stopped) > STOPPED_REMEMBERED:
+                    del self._stopped[next(iter(self._stopped))]
+            elif letter.word == "run" and (letter.run, letter.fence) in self._stopped:
+                continue
+            self._sent[key] = now
+            actions.send.append(Word(letter))
+        return actions
+
+    def _arrived(self, report: Report) -> None:
+        if report.word == "ack":
+            self._sent.pop((report.run, report.fence, str(report.a)), None)
+            return
+        self._sent.pop((report.run, report.fence, "run"), None)
+        if report.word == "stopped":
+            self._sent.pop((report.run, report.fence, "stop"), None)
+
+    def reported(self, reports: Sequence[Report], verdicts: Sequence[str]) -> Actions:
+        """The store has taken reports; the worker may forget them."""
+        items = tuple(
+            Acked(report.run, report.fence, report.seq, verdict)
+            for report, verdict in zip(reports, verdicts, strict=True)
+            if report.word != "ack"
+        )
+        return Actions(send=[Acks(items)] if items else [])
+
+    def tick(self, now: float) -> Actions:
+        """Time has passed: ping, and look whether the mail arrives."""
+        if self.state != "open":
+            return Actions()
+        stuck = [key for key, at in self._sent.items() if now - at > self.lease_ms and key[0] != "*"]
+        if stuck:
+            run, _, word = stuck[0]
+            self.state = "ended"
+            detail = f"the word {word!r} about run {run} was not acknowledged within a lease"
+            return Actions(send=[Reject("session_lost", detail)], end="lost")
+        if now - self._pinged < self.ping_ms:
+            return Actions()
+        self._pinged = now
+        self._ping += 1
+        return Actions(send=[Ping(self._ping)])
+
+    def take_life(self) -> bool:
+        """True when there was a sign of life since this was asked last."""
+        life, self._life = self._life, False
+        return life and self.state == "open"

@@ -1,0 +1,190 @@
+"""The shell of a session core: one worker's stream between a wire and the store.
+
+Owns the queue of what is to be sent and the order of the session's store calls: one at
+a time. A wire gives it frames and a way to send; it knows no wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from corral_hub.session.core import REJECTED, SessionCore
+from corral_hub.session.messages import Actions, Hello, Incoming, Outgoing, Reject
+from corral_store.digests import pool_of
+from corral_store.errors import StoreError, StoreFull
+from corral_store.records import Letter, NewSession, Report
+from corral_store.transitions import Transitions
+
+OUT_LIMIT = 4096
+REPORTS_PER_CALL = 256
+
+
+class SlowReader(Exception):
+    """The worker does not read what it is sent; its stream is cut."""
+
+
+class Driver:
+    """Drives one stream from its first frame to its end.
+
+    `register` is called once the store has accepted the session, before its Welcome is
+    sent, and `max_sessions`, `grace_ms` are as in the hub's configuration.
+    """
+
+    def __init__(
+        self,
+        transitions: Transitions,
+        *,
+        principal: str,
+        connection: str,
+        lease_ms: int,
+        ping_ms: int,
+        grace_ms: int,
+        max_sessions: int,
+        register: Callable[[Driver], None],
+    ) -> None:
+        self.transitions = transitions
+        self.core = SessionCore(lease_ms, ping_ms, now_ms())
+        self.ended = asyncio.Event()
+        self._principal = principal
+        self._connection = connection
+        self._grace_ms = grace_ms
+        self._max_sessions = max_sessions
+        self._register = register
+        self._out: list[Outgoing] = []
+        self._out_ready = asyncio.Event()
+        self._early: list[Letter] = []
+        self._how = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and session."""
+        return self.transitions.namespace, self.core.session
+
+    async def receive(self, messages: Sequence[Incoming]) -> None:
+        """Treats one frame of the worker, its store calls included."""
+        await self._act(self.core.receive(messages, now_ms()))
+
+    def deliver(self, letters: Sequence[Letter]) -> None:
+        """Mail for the session; before Welcome it waits."""
+        if not self.core.open:
+            self._early.extend(letters)
+            return
+        self._send(self.core.letters(letters, now_ms()).send)
+
+    def refuse(self, verdict_or_reject: str | Reject) -> None:
+        """Ends the stream with a reason: a verdict of the store, or a Reject."""
+        reject = (
+            REJECTED[verdict_or_reject]
+            if isinstance(verdict_or_reject, str)
+            else verdict_or_reject
+        )
+        actions = self.core.refuse(reject)
+        self._send(actions.send)
+        # The store knows already that a session is gone, superseded or elsewhere.
+        self._end("" if isinstance(verdict_or_reject, str) else actions.end)
+
+    def push(self, message: Outgoing) -> None:
+        """Sends a message beside the protocol, e.g. Reconnect."""
+        self._send([message])
+
+    def tick(self) -> None:
+        """Lets the core see the time."""
+        actions = self.core.tick(now_ms())
+        self._send(actions.send)
+        if actions.end:
+            self._end(actions.end)
+
+    async def run_writer(self, write: Callable[[list[Outgoing]], Awaitable[None]]) -> None:
+        """Sends all that is queued as one frame, until the end was sent."""
+        while True:
+            await self._out_ready.wait()
+            self._out_ready.clear()
+            while self._out:
+                batch, self._out = self._out, []
+                await write(batch)
+            if self.ended.is_set():
+                return
+
+    async def close(self) -> None:
+        """The stream is gone: tells the store how, once."""
+        self._end("cut")
+        if self.core.stream and self._how in ("cut", "goodbye", "lost"):
+            how, self._how = self._how, "told"
+            await self.transitions.close_session(
+                self.core.session, self.core.stream, how, self._grace_ms
+            )
+
+    def _send(self, messages: Sequence[Outgoing]) -> None:
+        if len(self._out) + len(messages) > OUT_LIMIT:
+            self._end("cut")
+            return
+        if messages:
+            self._out.extend(messages)
+            self._out_ready.set()
+
+    def _end(self, how: str) -> None:
+        if not self.ended.is_set():
+            self._how = how
+            self.ended.set()
+            self._out_ready.set()
+
+    async def _act(self, actions: Actions) -> None:
+        self._send(actions.send)
+        if actions.open is not None:
+            await self._open(actions.open)
+        if actions.reports:
+            await self._report(actions.reports)
+        if actions.models is not None and self.core.open:
+            await self.transitions.resident(
+                self.core.session, self.core.stream, actions.models
+            )
+        if actions.draining and self.core.hello is not None:
+            await self.transitions.drain(self.core.hello.worker, "quiet")
+        if actions.end:
+            self._end(actions.end)
+
+    async def _open(self, hello: Hello) -> None:
+        pool, pool_json = pool_of(hello.declaration)
+        request = NewSession(
+            session=hello.session,
+            connection=self._connection,
+            worker=hello.worker,
+            instance=hello.instance,
+            principal=self._principal,
+            pool=pool,
+            pool_json=pool_json,
+            lease_ms=self.core.lease_ms,
+            silent_ms=2 * self.core.ping_ms,
+            models=",".join(sorted(hello.models)),
+            sdk=hello.sdk[:64],
+            max_sessions=self._max_sessions,
+        )
+        self._register(self)
+        try:
+            verdict = await self.transitions.open_session(
+                request, hello.held, resume=hello.resume
+            )
+        except StoreError as error:
+            what = "is at its memory limit" if isinstance(error, StoreFull) else "does not answer"
+            self.refuse(Reject("unavailable", f"the store of this hub {what}: {error}"))
+            return
+        actions = self.core.opened(verdict, now_ms())
+        self._send(actions.send)
+        if actions.end:
+            self._end(actions.end)
+            return
+        early, self._early = self._early, []
+        self.deliver(early)
+
+    async def _report(self, reports: list[Report]) -> None:
+        for at in range(0, len(reports), REPORTS_PER_CALL):
+            part = reports[at : at + REPORTS_PER_CALL]
+            verdicts = await self.transitions.report(self.core.session, self.core.stream, part)
+            self._send(self.core.reported(part, verdicts).send)
+
+
+def now_ms() -> float:
+    """Monotonic milliseconds, for the intervals of this process only."""
+    return time.monotonic() * 1000

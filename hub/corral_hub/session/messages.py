@@ -1,0 +1,150 @@
+"""What a worker and a hub say to each other, without any wire's types.
+
+Wires convert at the edge; the session core and the driver see only these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from corral_store.records import Declaration, Held, Kept, Letter, Report
+
+
+@dataclass(slots=True, frozen=True)
+class Hello:
+    """The first message of a stream, checked."""
+
+    worker: str
+    instance: str
+    session: str
+    declaration: Declaration
+    models: tuple[str, ...] = ()
+    sdk: str = ""
+    held: tuple[Held, ...] = ()
+    resume: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Pong:
+    """Answer to a ping."""
+
+    number: int
+
+
+@dataclass(slots=True, frozen=True)
+class Said:
+    """A report about a run (an acknowledgement of mail included)."""
+
+    report: Report
+
+
+@dataclass(slots=True, frozen=True)
+class Resident:
+    """The models that are loaded now."""
+
+    models: tuple[str, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Draining:
+    """No new work, please."""
+
+
+@dataclass(slots=True, frozen=True)
+class Goodbye:
+    """The session ends by the worker's wish."""
+
+
+@dataclass(slots=True, frozen=True)
+class Odd:
+    """A message that is not supported, or breaks the protocol when `fatal`."""
+
+    what: str
+    detail: str
+    run: str = ""
+    fatal: bool = False
+
+
+Incoming = Hello | Pong | Said | Resident | Draining | Goodbye | Odd
+
+
+@dataclass(slots=True, frozen=True)
+class Welcome:
+    """The session is open."""
+
+    session: str
+    stream: int
+    resumed: bool
+    held: tuple[Kept, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Reject:
+    """The stream is refused or ends. `reason` is the lower-case name of the wire's enum."""
+
+    reason: str
+    detail: str
+    field: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Word:
+    """A letter for the worker: an assignment, a stop, a drain."""
+
+    letter: Letter
+
+
+@dataclass(slots=True, frozen=True)
+class Acked:
+    """What became of one report."""
+
+    run: str
+    fence: str
+    seq: int
+    verdict: str
+
+
+@dataclass(slots=True, frozen=True)
+class Acks:
+    """What became of reports, in order."""
+
+    items: tuple[Acked, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Ping:
+    """Sign of life."""
+
+    number: int
+
+
+@dataclass(slots=True, frozen=True)
+class Reconnect:
+    """Go to another hub."""
+
+    reason: str
+    after_ms: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Unsupported:
+    """A message had no effect."""
+
+    what: str
+    detail: str
+    run: str = ""
+
+
+Outgoing = Welcome | Reject | Word | Acks | Ping | Reconnect | Unsupported
+
+
+@dataclass(slots=True)
+class Actions:
+    """What the shell has to do, in this order: send, call the store, end."""
+
+    send: list[Outgoing] = field(default_factory=list[Outgoing])
+    open: Hello | None = None
+    reports: list[Report] = field(default_factory=list[Report])
+    models: tuple[str, ...] | None = None
+    draining: bool = False
+    end: str = ""
