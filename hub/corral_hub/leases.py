@@ -1,0 +1,55 @@
+"""Renews the leases of this hub's sessions, and the hub's own.
+
+One call for all sessions that showed life since the last one, on a connection that
+never waits behind a barrier. Also lets each session core see the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from corral_hub.session.registry import Registry
+from corral_store.errors import StoreError
+from corral_store.store import Store
+
+RENEWALS_PER_CALL = 256
+
+log = structlog.get_logger("corral.leases")
+
+
+class Leases:
+    """Owns renewing. `live` is the hubs that were alive at the last renewal, by namespace."""
+
+    def __init__(self, registry: Registry, lease_ms: int, hub_ttl_ms: int) -> None:
+        self._registry = registry
+        self._interval = min(2.5, lease_ms / 6000)
+        self._ttl_ms = hub_ttl_ms
+        self.live: dict[str, list[str]] = {}
+
+    async def run(self, store: Store) -> None:
+        """Renews forever; the owner cancels it."""
+        while True:
+            await asyncio.sleep(self._interval)
+            for driver in self._registry:
+                driver.tick()
+            for namespace in store.names():
+                try:
+                    async with asyncio.timeout(self._interval * 4):
+                        await self._renew(store, namespace)
+                except (StoreError, TimeoutError) as error:
+                    log.warning("leases are not renewed", namespace=namespace, error=repr(error))
+
+    async def _renew(self, store: Store, namespace: str) -> None:
+        transitions = store.namespace(namespace)
+        alive = [d for d in self._registry.of(namespace) if d.core.take_life()]
+        for at in range(0, max(1, len(alive)), RENEWALS_PER_CALL):
+            part = alive[at : at + RENEWALS_PER_CALL]
+            verdicts, hubs = await transitions.renew(
+                self._ttl_ms, [(d.core.session, d.core.stream) for d in part]
+            )
+            self.live[namespace] = hubs
+            for driver, verdict in zip(part, verdicts, strict=True):
+                if verdict != "ok" and driver.core.open:
+                    driver.refuse(verdict)

@@ -1,0 +1,231 @@
+"""What submitters and operators can do, as plain functions on the store.
+
+Knows no wire: wires turn their messages into these records and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from corral_hub import jobs, names
+from corral_hub.config import HubConfig
+from corral_hub.errors import (
+    AlreadyExists,
+    HubError,
+    InvalidRequest,
+    NoMatchingWorker,
+    ResourceExhausted,
+    RunNotFound,
+    StoreFull,
+    WorkerNotFound,
+)
+from corral_hub.requests import SubmitRequest, to_run
+from corral_store.batching import ITEMS_PER_CALL
+from corral_store.records import Described, NewRun, SessionRow, Stats, Submitted
+from corral_store.transitions import Transitions
+
+SUBMIT_LIMIT = 1000
+BYTES_PER_CALL = 8_000_000
+
+STAGES = {
+    "capability": "no worker offers the capability",
+    "tags": "workers offer the capability, but none has all the required tags",
+    "selector": "workers offer the capability, but the selector's labels exclude each",
+    "taints": "workers offer the capability, but each has a taint that is not tolerated",
+    "vram": "workers offer the capability, but no device of theirs has the video memory asked for",
+    "room": "every worker that could take it is full",
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Accepted:
+    """A run that is there now, and whether it was there before."""
+
+    described: Described
+    run: str
+    deduplicated: bool
+    warnings: tuple[str, ...]
+
+
+class Orchestrator:
+    """The orchestrator's side of one hub."""
+
+    def __init__(self, config: HubConfig) -> None:
+        self._config = config
+
+    async def submit(
+        self, transitions: Transitions, requests: Sequence[SubmitRequest]
+    ) -> list[Accepted | HubError]:
+        """Accepts up to 1,000 runs in steps; each has its own verdict.
+
+        Raises InvalidRequest for too many, and store errors.
+        """
+        if not 1 <= len(requests) <= SUBMIT_LIMIT:
+            raise InvalidRequest(
+                f"{len(requests)} runs in one call; 1 to {SUBMIT_LIMIT} is possible",
+                field="runs",
+                limit=str(SUBMIT_LIMIT),
+            )
+        out: list[Accepted | HubError | None] = [None] * len(requests)
+        runs: list[tuple[int, NewRun]] = []
+        for i, request in enumerate(requests):
+            try:
+                config = self._config
+                runs.append((i, to_run(request, config.max_payload_bytes, config.retention_ms)))
+            except HubError as error:
+                out[i] = error
+        for part in _steps(runs):
+            verdicts = await transitions.submit([run for _, run in part])
+            described = await self._known(transitions, verdicts)
+            for (i, run), verdict in zip(part, verdicts, strict=True):
+                out[i] = _verdict(run, verdict, described.get(verdict.run))
+        return [item for item in out if item is not None]
+
+    async def _known(
+        self, transitions: Transitions, verdicts: Sequence[Submitted]
+    ) -> dict[str, Described]:
+        wanted = [v.run for v in verdicts if v.verdict in ("accepted", "duplicate")]
+        if not wanted:
+            return {}
+        found = await transitions.describe(wanted, "o" if len(wanted) == 1 else "")
+        return {run: d for run, d in zip(wanted, found, strict=True) if d is not None}
+
+    async def cancel(
+        self, transitions: Transitions, run: str, reason: str
+    ) -> tuple[Described, bool]:
+        """Cancels a run; gives it as it is now, and whether it is cancelled.
+
+        Raises RunNotFound, InvalidRequest.
+        """
+        names.require(names.RUN_ID, run, "run_id")
+        if len(reason) > 256:
+            raise InvalidRequest(
+                "reason is longer than 256 characters", field="reason", limit="256"
+            )
+        (verdict,) = await transitions.cancel([(run, jobs.dumps(reason))])
+        if verdict == "unknown":
+            raise not_found(run)
+        return await self.describe(transitions, run, ""), verdict in ("cancelled", "already")
+
+    async def describe(self, transitions: Transitions, run: str, what: str = "ioa") -> Described:
+        """A run as it stands. Raises RunNotFound."""
+        names.require(names.RUN_ID, run, "run_id")
+        (found,) = await transitions.describe([run], what)
+        if found is None:
+            raise not_found(run)
+        return found
+
+    async def list_runs(
+        self, transitions: Transitions, statuses: Sequence[str], workflow: str, limit: int,
+        cursor: str,
+    ) -> tuple[list[tuple[str, dict[str, str]]], str]:  # fmt: skip
+        """A page of runs, newest first, and the cursor of the next ("" at the end)."""
+        score, _, run = cursor.partition(":")
+        if cursor and not (score.replace(".", "").isdigit() and run):
+            raise InvalidRequest(
+                f"cursor {cursor[:80]!r} is none; send one that a page carried", field="cursor"
+            )
+        rows, (score, run) = await transitions.list_runs(
+            statuses, workflow, page(limit, 50), (score, run)
+        )
+        return rows, f"{score}:{run}" if run else ""
+
+    async def list_workers(
+        self, transitions: Transitions, kind: str, limit: int, cursor: str
+    ) -> tuple[list[SessionRow], str]:
+        """A page of live sessions, and the cursor of the next ("" at the end)."""
+        if cursor and not cursor.isdigit():
+            raise InvalidRequest(
+                f"cursor {cursor[:80]!r} is none; send one that a page carried", field="cursor"
+            )
+        return await transitions.list_sessions(kind, page(limit, 100), int(cursor or 0))
+
+    async def drain(self, transitions: Transitions, worker: str, immediate: bool) -> int:
+        """No new work for a worker; gives what it still has. Raises WorkerNotFound."""
+        names.require(names.WORKER_ID, worker, "worker_id")
+        verdict, in_flight = await transitions.drain(
+            worker, "drain_now" if immediate else "drain"
+        )
+        if verdict != "ok":
+            raise WorkerNotFound(
+                f"no live session of worker {worker!r}; see the list of workers", field="worker_id"
+            )
+        return in_flight
+
+    async def stats(self, transitions: Transitions) -> Stats:
+        """Counters, queues and deficits."""
+        return await transitions.stats()
+
+
+def page(limit: int, default: int) -> int:
+    """A page size; raises InvalidRequest above the bound."""
+    if not 0 <= limit <= ITEMS_PER_CALL:
+        raise InvalidRequest(
+            f"limit is {limit}; 1 to {ITEMS_PER_CALL} is possible", field="limit",
+            limit=str(ITEMS_PER_CALL),
+        )  # fmt: skip
+    return limit or default
+
+
+def not_found(run: str) -> RunNotFound:
+    """The error for a run that is not there."""
+    return RunNotFound(
+        f"there is no run {run!r} in this namespace; it may have been removed after its "
+        "retention, see the list of runs",
+        run_id=run,
+        field="run_id",
+    )
+
+
+def _steps(runs: list[tuple[int, NewRun]]) -> list[list[tuple[int, NewRun]]]:
+    steps: list[list[tuple[int, NewRun]]] = []
+    size = 0
+    for item in runs:
+        size += len(item[1].job)
+        if not steps or len(steps[-1]) >= ITEMS_PER_CALL or size > BYTES_PER_CALL:
+            steps.append([])
+            size = len(item[1].job)
+        steps[-1].append(item)
+    return steps
+
+
+def _verdict(run: NewRun, verdict: Submitted, described: Described | None) -> Accepted | HubError:
+    match verdict.verdict:
+        case "accepted" | "duplicate":
+            warnings = (
+                (f"{STAGES[verdict.stage]} ({run.kind}): the run waits for one that does",)
+                if verdict.stage
+                else ()
+            )
+            if described is None:
+                return not_found(verdict.run)
+            return Accepted(described, verdict.run, verdict.verdict == "duplicate", warnings)
+        case "conflict":
+            return AlreadyExists(
+                f"run {verdict.run!r} has this id or idempotency key with another request; use "
+                "a new key for a new request",
+                field="idempotency_key" if run.idem else "run_id",
+                run_id=verdict.run,
+            )
+        case "no_worker":
+            return NoMatchingWorker(
+                f"{STAGES[verdict.stage]} ({run.kind}); submit with wait_for_worker=true to "
+                "queue it, or look at the list of workers",
+                field="wait_for_worker",
+            )
+        case "vram_required":
+            return InvalidRequest(
+                f"only workers with a budget of video memory offer {run.kind}: say "
+                "resource_hint.vram_mb",
+                field="resource_hint.vram_mb",
+            )
+        case "queue_full":
+            return ResourceExhausted(
+                f"as many runs wait for {run.kind} as the hub allows (max_waiting); try later"
+            )
+        case _:
+            return StoreFull(
+                "the store is near its memory limit and takes no new runs; raise maxmemory, "
+                "shorten retention, or wait until runs have ended"
+            )
