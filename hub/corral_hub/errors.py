@@ -15,9 +15,7 @@ class HubError(Exception):
     kind = "internal"
     retryable = False
 
-    def __init__(
-        self, message: str, *, field: str = "", limit: str = "", run_id: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, field: str = "", limit: str = "", run_id: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.field = field

@@ -144,9 +144,7 @@ class Orchestrator:
     async def drain(self, transitions: Transitions, worker: str, immediate: bool) -> int:
         """No new work for a worker; gives what it still has. Raises WorkerNotFound."""
         names.require(names.WORKER_ID, worker, "worker_id")
-        verdict, in_flight = await transitions.drain(
-            worker, "drain_now" if immediate else "drain"
-        )
+        verdict, in_flight = await transitions.drain(worker, "drain_now" if immediate else "drain")
         if verdict != "ok":
             raise WorkerNotFound(
                 f"no live session of worker {worker!r}; see the list of workers", field="worker_id"

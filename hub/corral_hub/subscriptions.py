@@ -166,9 +166,7 @@ class Subscriptions:
         finally:
             waiting.discard(woken)
 
-    async def _start(
-        self, transitions: Transitions, cursor: str
-    ) -> tuple[str, int, Gap | None]:
+    async def _start(self, transitions: Transitions, cursor: str) -> tuple[str, int, Gap | None]:
         """Where to read from: the id of the last whole entry, and how many events of the
         next one have been seen."""
         feed: Feed = await transitions.read_feed("$")

@@ -135,9 +135,7 @@ class Connection:
                 "FCALL", self.library.function(call.transition), 1, call.root, *call.arguments
             )
         if self.barrier.local:
-            pipe.execute_command(
-                "WAITAOF", 1, self.barrier.replicas, self.barrier.timeout_ms
-            )
+            pipe.execute_command("WAITAOF", 1, self.barrier.replicas, self.barrier.timeout_ms)
         elif self.barrier.replicas:
             pipe.execute_command("WAIT", self.barrier.replicas, self.barrier.timeout_ms)
         try:

@@ -109,9 +109,7 @@ class Transitions:
 
     async def close_session(self, session: str, stream: int, how: str, grace_ms: int) -> str:
         """Ends a stream: cut (a grace begins), goodbye or lost."""
-        verdict, _ = await self._call(
-            self._work, "close_session", (session, stream, how, grace_ms)
-        )
+        verdict, _ = await self._call(self._work, "close_session", (session, stream, how, grace_ms))
         return text(verdict[0])
 
     async def renew(

@@ -176,7 +176,9 @@ class SessionCore:
         """Time has passed: ping, and look whether the mail arrives."""
         if self.state != "open":
             return Actions()
-        stuck = [key for key, at in self._sent.items() if now - at > self.lease_ms and key[0] != "*"]
+        stuck = [
+            key for key, at in self._sent.items() if now - at > self.lease_ms and key[0] != "*"
+        ]
         if stuck:
             run, _, word = stuck[0]
             self.state = "ended"

@@ -21,10 +21,6 @@ OUT_LIMIT = 4096
 REPORTS_PER_CALL = 256
 
 
-class SlowReader(Exception):
-    """The worker does not read what it is sent; its stream is cut."""
-
-
 class Driver:
     """Drives one stream from its first frame to its end.
 
@@ -76,14 +72,16 @@ class Driver:
     def refuse(self, verdict_or_reject: str | Reject) -> None:
         """Ends the stream with a reason: a verdict of the store, or a Reject."""
         reject = (
-            REJECTED[verdict_or_reject]
-            if isinstance(verdict_or_reject, str)
-            else verdict_or_reject
+            REJECTED[verdict_or_reject] if isinstance(verdict_or_reject, str) else verdict_or_reject
         )
         actions = self.core.refuse(reject)
         self._send(actions.send)
         # The store knows already that a session is gone, superseded or elsewhere.
         self._end("" if isinstance(verdict_or_reject, str) else actions.end)
+
+    def hang_up(self) -> None:
+        """The worker has closed its side."""
+        self._end("cut")
 
     def push(self, message: Outgoing) -> None:
         """Sends a message beside the protocol, e.g. Reconnect."""
@@ -137,9 +135,7 @@ class Driver:
         if actions.reports:
             await self._report(actions.reports)
         if actions.models is not None and self.core.open:
-            await self.transitions.resident(
-                self.core.session, self.core.stream, actions.models
-            )
+            await self.transitions.resident(self.core.session, self.core.stream, actions.models)
         if actions.draining and self.core.hello is not None:
             await self.transitions.drain(self.core.hello.worker, "quiet")
         if actions.end:
@@ -163,9 +159,7 @@ class Driver:
         )
         self._register(self)
         try:
-            verdict = await self.transitions.open_session(
-                request, hello.held, resume=hello.resume
-            )
+            verdict = await self.transitions.open_session(request, hello.held, resume=hello.resume)
         except StoreError as error:
             what = "is at its memory limit" if isinstance(error, StoreFull) else "does not answer"
             self.refuse(Reject("unavailable", f"the store of this hub {what}: {error}"))

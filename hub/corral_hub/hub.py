@@ -1,0 +1,184 @@
+"""One hub: puts the rooms together, starts and stops them.
+
+Owns the store, the tasks and the server. Owns no truth: when it dies, another hub goes
+on with everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+
+from corral_hub.config import HubConfig
+from corral_hub.delivery import Delivery
+from corral_hub.errors import Misconfigured, Unavailable
+from corral_hub.leases import Leases
+from corral_hub.orchestrator import Orchestrator
+from corral_hub.session.messages import Reconnect
+from corral_hub.session.registry import Registry
+from corral_hub.steward import Steward
+from corral_hub.subscriptions import Subscriptions
+from corral_hub.wires.grpc_v1.orchestrator import OrchestratorService
+from corral_hub.wires.grpc_v1.server import Wire
+from corral_hub.wires.grpc_v1.worker import WorkerService
+from corral_store.errors import StoreError, StoreUnavailable
+from corral_store.hints import Hints
+from corral_store.records import Entered, Letter, Settings
+from corral_store.store import Store
+from corral_store.transitions import Transitions
+
+START_SECONDS = 10.0
+HUB_TTL_MS = 10_000
+
+log = structlog.get_logger("corral.hub")
+
+
+class Hub:
+    """A hub as a library: `async with Hub(HubConfig(...)) as hub: ... hub.address`.
+
+    Raises Misconfigured for settings that cannot be, and Unavailable when the store does
+    not answer within 10 s of the start.
+    """
+
+    def __init__(self, config: HubConfig) -> None:
+        config.check()
+        self.config = config
+        self.registry = Registry()
+        self._delivery = Delivery(self.registry)
+        self._subscriptions = Subscriptions(config.keepalive_ms)
+        self._store = Store(
+            config.valkey,
+            config.name,
+            settings=Settings(HUB_TTL_MS, config.lease_ms, config.max_waiting, config.soft_bytes),
+            barrier=config.barrier(),
+            on_letters=self._letters,
+            on_entered=self._entered,
+        )
+        self._hints = Hints(
+            self._store.leases, config.name, self._delivery.wake, self._subscriptions.hint
+        )
+        self._leases = Leases(self.registry, config.lease_ms, HUB_TTL_MS)
+        tick_ms = min(config.tick_ms, max(50, config.lease_ms // 10))
+        self._steward = Steward(config.name, self._leases, tick_ms)
+        orchestrator = OrchestratorService(config, Orchestrator(config), self._subscriptions)
+        self._wire = Wire(
+            config, orchestrator, WorkerService(config, self.registry), self._namespace
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def address(self) -> str:
+        """Where it listens, with the port that it got."""
+        return self._wire.address
+
+    async def __aenter__(self) -> Hub:
+        await self._store.__aenter__()
+        try:
+            await self._reach_store()
+            self._namespace("default")
+            await self._wire.start()
+        except BaseException:
+            await self._store.__aexit__()
+            raise
+        store = self._store
+        jobs = {
+            "hints": self._hints.run(),
+            "delivery": self._delivery.run(store),
+            "leases": self._leases.run(store),
+            "steward": self._steward.run(store),
+        }
+        for name, job in jobs.items():
+            task = asyncio.create_task(job, name=f"hub-{name}")
+            task.add_done_callback(_report_death)
+            self._tasks.append(task)
+        log.info("hub serves", hub=self.config.name, address=self.address)
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Moves the workers to other hubs, then ends. Takes at most `stop_seconds`."""
+        if not self._tasks:
+            return
+        await self._wire.refuse_new()
+        for driver in self.registry:
+            driver.push(Reconnect("stopping"))
+        until = time.monotonic() + self.config.stop_seconds / 2
+        while len(self.registry) and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        await self._wire.stop(self.config.stop_seconds / 2)
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.__aexit__()
+        log.info("hub has stopped", hub=self.config.name)
+
+    def _namespace(self, name: str) -> Transitions:
+        self._hints.listen(name)
+        return self._store.namespace(name)
+
+    def _letters(self, namespace: str, letters: list[Letter]) -> None:
+        self._delivery.take(namespace, letters)
+
+    def _entered(self, namespace: str, entered: Entered) -> None:
+        # The connection is new: replies with mail may have been lost on the old one.
+        self._delivery.wake_all(namespace)
+        log.info("entered", namespace=namespace, epoch=entered.epoch, hold_ms=entered.hold_ms)
+
+    async def _reach_store(self) -> None:
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                facts = await self._store.probe()
+                break
+            except StoreUnavailable as error:
+                if time.monotonic() > until:
+                    raise Unavailable(
+                        f"no store answers at {self.config.valkey}: {error}; start Valkey, or "
+                        "correct --valkey"
+                    ) from error
+                await asyncio.sleep(0.1)
+            except StoreError as error:
+                raise Misconfigured(str(error), field="valkey") from error
+        self._say_durability(facts)
+        try:
+            await self._store.enter("default")
+        except StoreUnavailable as error:
+            raise Unavailable(str(error)) from error
+        except StoreError as error:
+            raise Misconfigured(str(error), field="valkey") from error
+
+    def _say_durability(self, facts: dict[str, str]) -> None:
+        """Checks what the chosen level needs of the server, and says what it will cost."""
+        level, fsync = self.config.durability, facts.get("appendfsync", "")
+        if not facts["version"]:
+            log.warning("the store does not show its settings", durability=level)
+            return
+        if level == "fsync" and (facts["appendonly"] != "yes" or fsync != "always"):
+            raise Misconfigured(
+                f"durability fsync needs appendonly yes and appendfsync always; the store has "
+                f"appendonly {facts['appendonly']}, appendfsync {fsync}: change it (CONFIG SET "
+                "appendonly yes, CONFIG SET appendfsync always), or start with --durability memory",
+                field="durability",
+            )
+        cost = {
+            "fsync": "each answer comes after the fsync of the append-only file",
+            "memory": "a crash of the store loses what it has not written to disk",
+        }.get(level, "each answer waits for that many replicas")
+        log.info("durability", level=level, means=cost, store=facts["version"])
+        if facts.get("maxmemory-policy", "noeviction") != "noeviction":
+            raise Misconfigured(
+                f"maxmemory-policy is {facts['maxmemory-policy']}: the store would evict runs; "
+                "set it to noeviction",
+                field="valkey",
+            )
+
+
+def _report_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a part of the hub has died", part=task.get_name(), error=repr(task.exception()))

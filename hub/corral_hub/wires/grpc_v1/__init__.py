@@ -1,0 +1,1 @@
+"""corral.v1 over gRPC: services, conversions, and the server that holds them."""

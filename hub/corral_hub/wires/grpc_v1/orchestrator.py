@@ -1,0 +1,184 @@
+"""The Orchestrator service: each method reads, calls a room, and writes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from corral_hub import names
+from corral_hub.config import HubConfig
+from corral_hub.errors import HubError, InvalidRequest, NotImplementedByHub
+from corral_hub.orchestrator import Accepted, Orchestrator
+from corral_hub.requests import SubmitRequest
+from corral_hub.subscriptions import Gap, Quiet, Seen, Subscriptions
+from corral_hub.wires.grpc_v1 import reading, writing
+from corral_hub.wires.grpc_v1.status import detail_of
+from corral_proto.v1 import common_pb2 as common
+from corral_proto.v1 import orchestrator_pb2 as pb
+from corral_store.transitions import Transitions
+
+DURABILITY = {
+    "memory": common.DURABILITY_MEMORY,
+    "fsync": common.DURABILITY_FSYNC,
+    "replica": common.DURABILITY_REPLICA,
+}
+
+
+class OrchestratorService:
+    """Methods by their names in the proto; `server.py` calls them."""
+
+    def __init__(
+        self, config: HubConfig, orchestrator: Orchestrator, subscriptions: Subscriptions
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._subscriptions = subscriptions
+        self.durability = DURABILITY[config.durability.partition(":")[0]]
+
+    async def SubmitWorkflow(
+        self, request: pb.SubmitWorkflowRequest, t: Transitions
+    ) -> pb.SubmitWorkflowResponse:
+        (item,) = await self._orchestrator.submit(t, [reading.submit_request(request)])
+        if isinstance(item, HubError):
+            raise item
+        return self._accepted(item)
+
+    async def SubmitWorkflows(
+        self, request: pb.SubmitWorkflowsRequest, t: Transitions
+    ) -> pb.SubmitWorkflowsResponse:
+        read: list[SubmitRequest | HubError] = []
+        for one in request.runs:
+            try:
+                read.append(reading.submit_request(one))
+            except HubError as error:
+                read.append(error)
+        wanted = [one for one in read if isinstance(one, SubmitRequest)]
+        items: list[Accepted | HubError] = []
+        if wanted or not read:
+            items = await self._orchestrator.submit(t, wanted)
+        verdicts = iter(items)
+        out = pb.SubmitWorkflowsResponse()
+        for one in read:
+            item = one if isinstance(one, HubError) else next(verdicts)
+            if isinstance(item, HubError):
+                out.items.add(refused=detail_of(item))
+            else:
+                out.items.add(accepted=self._accepted(item))
+        return out
+
+    def _accepted(self, item: Accepted) -> pb.SubmitWorkflowResponse:
+        return pb.SubmitWorkflowResponse(
+            run=writing.run_of(item.run, item.described),
+            deduplicated=item.deduplicated,
+            warnings=item.warnings,
+            durability=self.durability,
+        )
+
+    async def CancelWorkflow(
+        self, request: pb.CancelWorkflowRequest, t: Transitions
+    ) -> pb.CancelWorkflowResponse:
+        described, cancelled = await self._orchestrator.cancel(t, request.run_id, request.reason)
+        return pb.CancelWorkflowResponse(
+            run=writing.run_of(request.run_id, described),
+            cancelled=cancelled,
+            durability=self.durability,
+        )
+
+    async def DescribeWorkflow(
+        self, request: pb.DescribeWorkflowRequest, t: Transitions
+    ) -> pb.DescribeWorkflowResponse:
+        described = await self._orchestrator.describe(t, request.run_id)
+        return pb.DescribeWorkflowResponse(run=writing.run_of(request.run_id, described))
+
+    async def ListRuns(self, request: pb.ListRunsRequest, t: Transitions) -> pb.ListRunsResponse:
+        statuses: list[str] = []
+        for number in request.statuses:
+            known = common.RunStatus.DESCRIPTOR.values_by_number.get(number)
+            if known is None or number == 0:
+                raise InvalidRequest(f"statuses: {number} is no status", field="statuses")
+            statuses.append(known.name.removeprefix("RUN_STATUS_").lower())
+        rows, cursor = await self._orchestrator.list_runs(
+            t, statuses, request.workflow, request.limit, request.cursor
+        )
+        runs = [writing.run_row(run, fields) for run, fields in rows]
+        return pb.ListRunsResponse(runs=runs, cursor=cursor)
+
+    async def ListWorkers(
+        self, request: pb.ListWorkersRequest, t: Transitions
+    ) -> pb.ListWorkersResponse:
+        if request.kind:
+            names.require(names.KIND, request.kind, "kind")
+        rows, cursor = await self._orchestrator.list_workers(
+            t, request.kind, request.limit, request.cursor
+        )
+        return pb.ListWorkersResponse(workers=[writing.worker(row) for row in rows], cursor=cursor)
+
+    async def DrainWorker(
+        self, request: pb.DrainWorkerRequest, t: Transitions
+    ) -> pb.DrainWorkerResponse:
+        immediate = request.mode == pb.DRAIN_MODE_IMMEDIATE
+        left = await self._orchestrator.drain(t, request.worker_id, immediate)
+        return pb.DrainWorkerResponse(in_flight=left, durability=self.durability)
+
+    async def RespondToInput(
+        self, request: pb.RespondToInputRequest, t: Transitions
+    ) -> pb.RespondToInputResponse:
+        raise NotImplementedByHub(
+            "RespondToInput is not built in this release, and no run can ask a question"
+        )
+
+    async def GetStats(self, request: pb.GetStatsRequest, t: Transitions) -> pb.GetStatsResponse:
+        return writing.stats(await self._orchestrator.stats(t))
+
+    async def SubscribeRunEvents(
+        self, request: pb.SubscribeRunEventsRequest, t: Transitions
+    ) -> AsyncIterator[pb.SubscribeRunEventsResponse]:
+        if request.ephemeral:
+            raise NotImplementedByHub(
+                "ephemeral events are not built in this release", field="ephemeral"
+            )
+        names.require(names.RUN_ID, request.run_id, "run_id")
+        reply = pb.SubscribeRunEventsResponse
+        async for item in self._subscriptions.run(t, request.run_id, request.cursor):
+            match item:
+                case Seen(run, happened, cursor):
+                    yield reply(event=writing.event(run, happened, cursor))
+                case Gap(first, last, reason, _):
+                    yield reply(gap=reply.Gap(first=first, last=last, reason=reason))
+                case Quiet():
+                    yield reply(ping=reply.Ping())
+        described = await self._orchestrator.describe(t, request.run_id, "o")
+        yield reply(end=reply.End(run=writing.run_of(request.run_id, described)))
+
+    async def SubscribeAll(
+        self, request: pb.SubscribeAllRequest, t: Transitions
+    ) -> AsyncIterator[pb.SubscribeAllResponse]:
+        reply = pb.SubscribeAllResponse
+        async for item in self._subscriptions.all(t, request.cursor):
+            match item:
+                case Gap(_, _, reason, cursor):
+                    yield reply(gap=reply.Gap(cursor=cursor, reason=reason))
+                case Quiet(cursor):
+                    yield reply(ping=reply.Ping(cursor=cursor))
+                case (found, cursor):
+                    if request.workflow and found.workflow != request.workflow:
+                        continue
+                    if request.status_only and not found.event.type.startswith("status."):
+                        continue
+                    yield reply(event=writing.event(found.run, found.event, cursor))
+
+
+UNARY: dict[str, Any] = {
+    "SubmitWorkflow": pb.SubmitWorkflowRequest,
+    "SubmitWorkflows": pb.SubmitWorkflowsRequest,
+    "CancelWorkflow": pb.CancelWorkflowRequest,
+    "DescribeWorkflow": pb.DescribeWorkflowRequest,
+    "ListRuns": pb.ListRunsRequest,
+    "ListWorkers": pb.ListWorkersRequest,
+    "DrainWorker": pb.DrainWorkerRequest,
+    "RespondToInput": pb.RespondToInputRequest,
+    "GetStats": pb.GetStatsRequest,
+}
+STREAMS: dict[str, Any] = {
+    "SubscribeRunEvents": pb.SubscribeRunEventsRequest,
+    "SubscribeAll": pb.SubscribeAllRequest,
+}

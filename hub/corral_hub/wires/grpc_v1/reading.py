@@ -1,0 +1,289 @@
+"""From messages of corral.v1 to the hub's records; what is not built is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from corral_hub import names
+from corral_hub.errors import HubError, InvalidRequest, NotImplementedByHub
+from corral_hub.jobs import dumps, parse_json
+from corral_hub.requests import RetryPolicy, SubmitRequest
+from corral_hub.session.messages import (
+    Draining,
+    Goodbye,
+    Hello,
+    Incoming,
+    Odd,
+    Pong,
+    Resident,
+    Said,
+)
+from corral_proto.v1 import common_pb2 as common
+from corral_proto.v1 import orchestrator_pb2 as pb
+from corral_proto.v1 import worker_pb2 as wk
+from corral_store.records import Declaration, Held, Report
+
+EVENT_BYTES = 65_536
+PROTOCOL = 1
+EFFECTS = {0: "NoSchedule", 1: "NoSchedule", 2: "PreferNoSchedule"}
+LATER = ("parent_run_id", "affinity_key", "limits", "waiter_lease_ms")
+
+
+def submit_request(request: pb.SubmitWorkflowRequest) -> SubmitRequest:
+    """A submit as the hub sees it. Raises NotImplementedByHub for reserved fields."""
+    for field in LATER:
+        if getattr(request, field):
+            raise NotImplementedByHub(
+                f"{field} is reserved and not built in this release; leave it empty", field=field
+            )
+    retry = None
+    if request.HasField("retry"):
+        policy = request.retry
+        retry = RetryPolicy(
+            policy.max_attempts, policy.initial_backoff_ms, policy.multiplier,
+            policy.max_backoff_ms, policy.jitter, list(policy.no_retry_types),
+        )  # fmt: skip
+    selector = request.selector
+    return SubmitRequest(
+        workflow=request.workflow,
+        input=request.input,
+        run_id=request.run_id,
+        workflow_version=request.workflow_version,
+        kind=request.capability.kind,
+        version=request.capability.version,
+        tags=list(request.required_tags),
+        required=dict(selector.required),
+        forbidden=dict(selector.forbidden),
+        preferred=dict(selector.preferred),
+        tolerations=[
+            (t.key, t.value, "" if t.effect == 0 else EFFECTS.get(t.effect, ""))
+            for t in request.tolerations
+        ],
+        priority=request.priority if request.HasField("priority") else 128,
+        idempotency_key=request.idempotency_key,
+        deadline_ms=request.deadline_ms,
+        queue_wait_ms=request.max_queue_wait_ms,
+        run_ms=request.max_run_ms,
+        delay_ms=request.start_delay_ms,
+        wait_for_worker=(request.wait_for_worker if request.HasField("wait_for_worker") else True),
+        vram_mb=request.resource_hint.vram_mb,
+        model=request.resource_hint.model,
+        flow=request.fairness.key,
+        weight=request.fairness.weight or 1,
+        retry=retry,
+        max_lost=request.max_lost or 3,
+        retention_ms=request.retention_ms,
+        labels=dict(request.labels),
+        traceparent=request.trace.traceparent,
+        tracestate=request.trace.tracestate,
+    )
+
+
+def hello(message: wk.Hello) -> Hello:
+    """A Hello, checked. Raises InvalidRequest or NotImplementedByHub."""
+    names.require(names.WORKER_ID, message.worker_id, "worker_id")
+    names.require(names.SESSION_ID, message.instance, "instance")
+    names.require(names.SESSION_ID, message.session_id, "session_id")
+    for field, count, limit in (
+        ("capabilities", len(message.capabilities), 64),
+        ("tags", len(message.tags), 32),
+        ("labels", len(message.labels), 32),
+        ("taints", len(message.taints), 16),
+        ("resident", len(message.resident), 64),
+        ("held", len(message.held), 10_000),
+    ):
+        if count > limit:
+            raise InvalidRequest(
+                f"{field} has {count} entries; {limit} at most", field=field, limit=str(limit)
+            )
+    if not message.capabilities:
+        raise InvalidRequest(
+            "capabilities is empty: a worker offers at least one", field="capabilities"
+        )
+    declaration = Declaration(
+        capabilities=[_capability(c) for c in message.capabilities],
+        tags=dict(names.tag(tag, "tags") for tag in message.tags),
+        labels={
+            names.require(names.TAG_KEY, k, "labels"): names.require(names.VALUE, v, "labels")
+            for k, v in message.labels.items()
+        },
+        taints=[
+            (
+                names.require(names.TAG_KEY, t.key, "taints"),
+                names.require(names.VALUE, t.value, "taints"),
+                EFFECTS.get(t.effect, "NoSchedule"),
+            )
+            for t in message.taints
+        ],
+    )
+    _admission(message.admission, declaration)
+    return Hello(
+        worker=message.worker_id,
+        instance=message.instance,
+        session=message.session_id,
+        declaration=declaration,
+        models=models(message.resident),
+        sdk=message.sdk,
+        held=tuple(
+            Held(names.require(names.RUN_ID, h.run_id, "held.run_id"), fence(h.fence))
+            for h in message.held
+        ),
+        resume=message.resume,
+    )
+
+
+def _capability(capability: common.Capability) -> tuple[str, int]:
+    names.require(names.KIND, capability.kind, "capabilities.kind")
+    if capability.version > 1_000_000:
+        raise InvalidRequest(
+            f"capabilities.version is {capability.version}; 1 to 1000000 is possible",
+            field="capabilities.version",
+            limit="1..1000000",
+        )
+    return capability.kind, capability.version or 1
+
+
+def _admission(admission: common.Admission, declaration: Declaration) -> None:
+    mode = admission.WhichOneof("mode")
+    if mode == "reactive":
+        raise NotImplementedByHub(
+            "Reactive admission is not built in this release; declare Fixed or VramBudget",
+            field="admission.reactive",
+        )
+    if mode == "vram_budget":
+        declaration.admission, declaration.max = "vram", 0
+        declaration.devices = list(admission.vram_budget.device_mb)
+        if not 1 <= len(declaration.devices) <= 64 or not all(declaration.devices):
+            raise InvalidRequest(
+                "admission.vram_budget.device_mb: 1 to 64 devices, each above 0 MB",
+                field="admission.vram_budget.device_mb",
+            )
+        return
+    declaration.max = admission.fixed.max_in_flight if mode == "fixed" else 1
+    if not 1 <= declaration.max <= 100_000:
+        raise InvalidRequest(
+            f"admission.fixed.max_in_flight is {declaration.max}; 1 to 100000 is possible",
+            field="admission.fixed.max_in_flight",
+            limit="1..100000",
+        )
+
+
+def models(resident: Iterable[common.ResidentModel]) -> tuple[str, ...]:
+    """Names of loaded models. Raises InvalidRequest."""
+    return tuple(names.require(names.MODEL, model.name, "resident.name") for model in resident)
+
+
+def fence(text: str) -> str:
+    """A fence as it came. Raises InvalidRequest for what can be none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 16):
+        raise InvalidRequest(
+            f"fence {text[:40]!r} is none; repeat the one of the assignment", field="fence"
+        )
+    return text
+
+
+def incoming(message: wk.WorkerMessage, max_payload: int) -> Incoming | list[Incoming]:
+    """One message of a worker; what it gets wrong becomes Odd and kills nothing else."""
+    kind = message.WhichOneof("message")
+    try:
+        return _incoming(kind or "", message, max_payload)
+    except HubError as error:
+        run = getattr(getattr(message, kind or "", None), "run_id", "")
+        return Odd(kind or "", error.message, run, fatal=kind != "event")
+
+
+def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incoming | list[Incoming]:
+    match kind:
+        case "hello":
+            return hello(message.hello)
+        case "pong":
+            return Pong(message.pong.number)
+        case "mail_ack":
+            return [
+                Said(Report("ack", _run(i.run_id), fence(i.fence), 0, i.word))
+                for i in message.mail_ack.items
+            ]
+        case "event":
+            return _event(message.event)
+        case "result":
+            return _result(message.result, max_payload)
+        case "stopped":
+            said = message.stopped
+            return Said(Report("stopped", _run(said.run_id), fence(said.fence), said.seq))
+        case "give_back":
+            said = message.give_back
+            return Said(
+                Report(
+                    "give_back", _run(said.run_id), fence(said.fence), said.seq,
+                    dumps(said.reason[:256]),
+                )
+            )  # fmt: skip
+        case "update":
+            return Resident(models(message.update.resident))
+        case "draining":
+            return Draining()
+        case "goodbye":
+            return Goodbye()
+        case _:
+            return Odd(
+                kind or "unknown message",
+                "this hub does not know the message, or it is not built; it had no effect",
+                getattr(getattr(message, kind, None), "run_id", "") if kind else "",
+            )
+
+
+def _run(text: str) -> str:
+    return text if text == "*" else names.require(names.RUN_ID, text, "run_id")
+
+
+def _event(said: wk.EventReport) -> Incoming:
+    if said.ephemeral:
+        raise NotImplementedByHub("ephemeral events are not built in this release")
+    names.require(names.EVENT_TYPE, said.type, "event.type")
+    if len(said.payload) > EVENT_BYTES:
+        raise InvalidRequest(
+            f"event.payload has {len(said.payload)} bytes; the limit is {EVENT_BYTES}",
+            field="event.payload",
+        )
+    payload = said.payload or b"null"
+    parse_json(payload, "event.payload")
+    return Said(Report("event", _run(said.run_id), fence(said.fence), said.seq, said.type, payload))
+
+
+def _result(said: wk.Result, max_payload: int) -> Incoming:
+    run, mine = _run(said.run_id), fence(said.fence)
+    if said.WhichOneof("outcome") == "error":
+        return Said(Report("failed", run, mine, said.seq, error_json(said.error)))
+    output = said.output or b"null"
+    try:
+        if len(output) > max_payload:
+            raise InvalidRequest(
+                f"the output has {len(output)} bytes; the limit is {max_payload}: store the data "
+                "elsewhere and return a reference to it"
+            )
+        parse_json(output, "output")
+    except InvalidRequest as wrong:
+        # The attempt has ended, and its worker must be able to forget it.
+        bad = common.RunError(
+            code=common.ERROR_CODE_BAD_OUTPUT, type="BadOutput", message=wrong.message
+        )
+        return Said(Report("failed", run, mine, said.seq, error_json(bad)))
+    return Said(Report("completed", run, mine, said.seq, output))
+
+
+def error_json(error: common.RunError) -> str:
+    """An error as it is kept."""
+    known = common.ErrorCode.DESCRIPTOR.values_by_number.get(error.code)
+    body: dict[str, object] = {
+        "code": known.name.removeprefix("ERROR_CODE_") if known else "UNSPECIFIED",
+        "type": error.type[:128],
+        "message": error.message[:4096],
+        "retryable": error.retryable,
+        "retry_after_ms": min(error.retry_after_ms, 86_400_000),
+    }
+    if error.details:
+        try:
+            body["details"] = parse_json(error.details[:EVENT_BYTES], "error.details")
+        except InvalidRequest:
+            body["details"] = "the details were no JSON, or too large"
+    return dumps(body)

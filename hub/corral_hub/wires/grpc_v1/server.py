@@ -1,0 +1,175 @@
+"""The gRPC server: options, methods, tokens, namespaces, limits, health and reflection."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from corral_hub import names
+from corral_hub.auth import Authenticator
+from corral_hub.config import HubConfig
+from corral_hub.errors import HubError, InvalidRequest, Misconfigured, Unavailable, of_store
+from corral_hub.wires.grpc_v1.orchestrator import STREAMS, UNARY, OrchestratorService
+from corral_hub.wires.grpc_v1.parsing import Malformed, serialize, tolerant
+from corral_hub.wires.grpc_v1.status import abort
+from corral_hub.wires.grpc_v1.worker import WorkerService
+from corral_proto.v1 import orchestrator_pb2 as pb
+from corral_proto.v1 import worker_pb2 as wk
+from corral_store.errors import StoreError
+from corral_store.transitions import Transitions
+
+MESSAGE_BYTES = 4 * 1024 * 1024
+OPTIONS: tuple[tuple[str, Any], ...] = (
+    # Idle clients may ping every 5 s; with the defaults they are cut after 80 s.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
+    # Finds workers whose machine is gone.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+)
+ORCHESTRATOR = pb.DESCRIPTOR.services_by_name["Orchestrator"].full_name
+WORKER = wk.DESCRIPTOR.services_by_name["Worker"].full_name
+
+log = structlog.get_logger("corral.grpc")
+
+
+class Wire:
+    """gRPC in front of the hub's rooms. `namespace` gives the transitions of a name."""
+
+    def __init__(
+        self,
+        config: HubConfig,
+        orchestrator: OrchestratorService,
+        workers: WorkerService,
+        namespace: Callable[[str], Transitions],
+    ) -> None:
+        self._config = config
+        self._orchestrator = orchestrator
+        self._workers = workers
+        self._namespace = namespace
+        self._auth = Authenticator(config.tokens)
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self.address = ""
+
+    async def start(self) -> None:
+        """Binds and serves. Raises Misconfigured when the address cannot be had."""
+        self._server.add_generic_rpc_handlers((self._orchestrator_methods(), self._worker()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (ORCHESTRATOR, WORKER, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        listen = self._config.listen
+        try:
+            port = self._server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise Misconfigured(
+                f"cannot listen on {listen}: the address is taken or not of this machine; choose "
+                "another with --listen",
+                field="listen",
+            ) from error
+        host = listen.rpartition(":")[0]
+        self.address = listen if listen.startswith("unix:") else f"{host}:{port}"
+        await self._server.start()
+        for service in ("", ORCHESTRATOR, WORKER):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    async def refuse_new(self) -> None:
+        """Says to load balancers and to new sessions that this hub is stopping."""
+        self._workers.stopping = True
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """Ends the server; calls in flight have `grace` seconds."""
+        await self._server.stop(grace)
+
+    def _orchestrator_methods(self) -> Any:
+        methods: dict[str, Any] = {}
+        for name, request in UNARY.items():
+            methods[name] = grpc.unary_unary_rpc_method_handler(
+                self._unary(name), tolerant(request), serialize
+            )
+        for name, request in STREAMS.items():
+            methods[name] = grpc.unary_stream_rpc_method_handler(
+                self._stream(name), tolerant(request), serialize
+            )
+        return grpc.method_handlers_generic_handler(ORCHESTRATOR, methods)
+
+    def _worker(self) -> Any:
+        async def session(frames: AsyncIterator[Any], context: Any) -> None:
+            # Proxies and clients wait for the headers; they go before anything else.
+            await context.send_initial_metadata(())
+            try:
+                transitions, principal = self._caller(context)
+                await self._workers.session(
+                    frames, context, transitions, principal, uuid.uuid4().hex
+                )
+            except HubError as error:
+                await abort(context, error)
+
+        handler = grpc.stream_stream_rpc_method_handler(
+            session, tolerant(wk.WorkerFrame), serialize
+        )
+        return grpc.method_handlers_generic_handler(WORKER, {"Session": handler})
+
+    def _caller(self, context: Any) -> tuple[Transitions, str]:
+        metadata = {key: value for key, value in context.invocation_metadata() or ()}
+        principal = self._auth.principal(metadata.get("authorization"))
+        name = metadata.get("corral-namespace") or "default"
+        names.require(names.NAMESPACE, str(name), "corral-namespace")
+        return self._namespace(str(name)), principal
+
+    def _read(self, request: Any, context: Any) -> Transitions:
+        transitions, _ = self._caller(context)
+        if isinstance(request, Malformed):
+            raise InvalidRequest(request.detail)
+        return transitions
+
+    def _unary(self, name: str) -> Any:
+        method = getattr(self._orchestrator, name)
+        seconds = self._config.unary_seconds
+
+        async def call(request: Any, context: Any) -> Any:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await method(request, self._read(request, context))
+            except TimeoutError:
+                await abort(
+                    context,
+                    Unavailable(
+                        f"the store did not answer within {seconds:g} s, outcome unknown: send "
+                        "the same call again, to this hub or another"
+                    ),
+                )
+            except HubError as error:
+                await abort(context, error)
+            except StoreError as error:
+                await abort(context, of_store(error))
+
+        return call
+
+    def _stream(self, name: str) -> Any:
+        method = getattr(self._orchestrator, name)
+
+        async def call(request: Any, context: Any) -> None:
+            await context.send_initial_metadata(())
+            try:
+                async for reply in method(request, self._read(request, context)):
+                    await context.write(reply)
+            except HubError as error:
+                await abort(context, error)
+            except StoreError as error:
+                await abort(context, of_store(error))
+
+        return call

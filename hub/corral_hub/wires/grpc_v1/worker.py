@@ -1,0 +1,142 @@
+"""The Worker service: one bidirectional stream a session, driven by `session.driver`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import structlog
+
+from corral_hub.config import HubConfig
+from corral_hub.errors import HubError
+from corral_hub.session.driver import Driver
+from corral_hub.session.messages import Incoming, Outgoing, Reject
+from corral_hub.session.registry import Registry
+from corral_hub.wires.grpc_v1 import reading, writing
+from corral_hub.wires.grpc_v1.parsing import Malformed
+from corral_proto.v1 import worker_pb2 as wk
+from corral_store.errors import StoreError
+from corral_store.transitions import Transitions
+
+HELLO_SECONDS = 10.0
+FRAME_BYTES = 3_000_000
+
+log = structlog.get_logger("corral.worker")
+
+
+class WorkerService:
+    """Holds the streams of this hub. `stopping` refuses new ones."""
+
+    def __init__(self, config: HubConfig, registry: Registry) -> None:
+        self._config = config
+        self._registry = registry
+        self.stopping = False
+
+    async def session(
+        self, frames: AsyncIterator[Any], context: Any, transitions: Transitions, principal: str,
+        connection: str,
+    ) -> None:  # fmt: skip
+        """One stream from Hello to its end. Writes to the context."""
+        config = self._config
+        driver = Driver(
+            transitions,
+            principal=principal,
+            connection=connection,
+            lease_ms=config.lease_ms,
+            ping_ms=config.ping_ms,
+            grace_ms=config.grace_ms,
+            max_sessions=config.max_sessions,
+            register=self._registry.add,
+        )
+
+        async def write(batch: list[Outgoing]) -> None:
+            for frame in _frames([writing.outgoing(message, config) for message in batch]):
+                await context.write(frame)
+
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._read, frames, driver)
+                await driver.run_writer(write)
+                group.cancel_scope.cancel()
+        finally:
+            self._registry.remove(driver)
+            with anyio.CancelScope(shield=True):
+                try:
+                    async with asyncio.timeout(config.unary_seconds):
+                        await driver.close()
+                except (StoreError, TimeoutError) as error:
+                    log.warning(
+                        "the end of a stream is not in the store; its lease will run out",
+                        session=driver.core.session,
+                        error=repr(error),
+                    )
+
+    async def _read(self, frames: AsyncIterator[Any], driver: Driver) -> None:
+        if self.stopping:
+            driver.refuse(Reject("stopping", "this hub is stopping; go to another"))
+            return
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                first = await anext(frames, None)
+        except TimeoutError:
+            driver.refuse(
+                Reject("bad_hello", f"no Hello came within {HELLO_SECONDS:.0f} s of the stream")
+            )
+            return
+        if first is not None:
+            await self._take(first, driver)
+        async for frame in frames:
+            await self._take(frame, driver)
+            if driver.ended.is_set():
+                return
+        if not driver.ended.is_set():
+            await driver.receive([])
+            driver.hang_up()
+
+    async def _take(self, frame: Any, driver: Driver) -> None:
+        if isinstance(frame, Malformed):
+            driver.refuse(Reject("protocol", frame.detail))
+            return
+        messages: list[Incoming] = []
+        for message in frame.messages:
+            if message.WhichOneof("message") == "hello" and driver.core.state == "new":
+                reject = self._bad_hello(message.hello)
+                if reject is not None:
+                    driver.refuse(reject)
+                    return
+            read = reading.incoming(message, self._config.max_payload_bytes)
+            messages.extend(read if isinstance(read, list) else [read])
+        try:
+            await driver.receive(messages)
+        except StoreError as error:
+            driver.refuse(Reject("unavailable", f"the store of this hub refuses: {error}"))
+
+    def _bad_hello(self, hello: wk.Hello) -> Reject | None:
+        if hello.protocol != reading.PROTOCOL:
+            return Reject(
+                "unsupported_version",
+                f"protocol {hello.protocol} is not spoken here, {reading.PROTOCOL} is: use an SDK "
+                "of this release",
+                "protocol",
+            )
+        try:
+            reading.hello(hello)
+        except HubError as error:
+            return Reject("bad_hello", error.message, error.field)
+        return None
+
+
+def _frames(messages: list[wk.HubMessage]) -> list[wk.HubFrame]:
+    """As few frames as their size allows."""
+    frames: list[wk.HubFrame] = []
+    size = FRAME_BYTES + 1
+    for message in messages:
+        bytes_ = message.ByteSize()
+        if size + bytes_ > FRAME_BYTES:
+            frames.append(wk.HubFrame())
+            size = 0
+        frames[-1].messages.append(message)
+        size += bytes_
+    return frames
