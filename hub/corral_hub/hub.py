@@ -7,6 +7,7 @@ on with everything.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -105,11 +106,12 @@ class Hub:
         if not self._tasks:
             return
         await self._wire.refuse_new()
+        self._subscriptions.close()
         for driver in self.registry:
             driver.push(Reconnect("stopping"))
-        until = time.monotonic() + self.config.stop_seconds / 2
-        while len(self.registry) and time.monotonic() < until:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.stop_seconds / 2):
+                await self.registry.wait_empty()
         await self._wire.stop(self.config.stop_seconds / 2)
         tasks, self._tasks = self._tasks, []
         for task in tasks:

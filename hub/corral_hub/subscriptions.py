@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from corral_hub.errors import InvalidRequest, RunNotFound
+from corral_hub.errors import InvalidRequest, RunNotFound, Unavailable
 from corral_store.records import Feed
 from corral_store.transitions import Transitions
 
@@ -75,8 +75,17 @@ class Subscriptions:
 
     def __init__(self, keepalive_ms: int) -> None:
         self._keepalive = keepalive_ms / 1000
+        self._closed = False
         self._runs: dict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._feeds: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def close(self) -> None:
+        """Ends every subscription: the hub is stopping."""
+        self._closed = True
+        for event in (e for events in self._runs.values() for e in events):
+            event.set()
+        for event in (e for events in self._feeds.values() for e in events):
+            event.set()
 
     def hint(self, namespace: str, words: str) -> None:
         """Runs have new events; "" means that hints may have been missed."""
@@ -197,6 +206,8 @@ class Subscriptions:
                 await woken.wait()
         except TimeoutError:
             return
+        if self._closed:
+            raise Unavailable("this hub is stopping: subscribe at another, from the last cursor")
 
 
 def _stream_id(text: str) -> tuple[int, int]:

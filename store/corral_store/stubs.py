@@ -45,6 +45,6 @@ def check_headers(headers: Mapping[str, Header]) -> None:
         raise LibraryError(f"transitions and stubs differ in {', '.join(odd)}")
     for name, header in headers.items():
         like = header.arguments.removeprefix("as ")
-        said = arguments_of(headers[like] if like in headers else header)
+        said = arguments_of(headers.get(like, header))
         if said != ARGUMENTS[name]:
             raise LibraryError(f"{name}.lua takes {said}, its stub gives {ARGUMENTS[name]}")

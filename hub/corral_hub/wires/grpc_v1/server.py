@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from corral_hub import names
@@ -60,7 +61,7 @@ class Wire:
         self._namespace = namespace
         self._auth = Authenticator(config.tokens)
         self._server = grpc.aio.server(options=OPTIONS)
-        self._health = health.aio.HealthServicer()
+        self._health = HealthServicer()
         self.address = ""
 
     async def start(self) -> None:
@@ -124,7 +125,7 @@ class Wire:
         return grpc.method_handlers_generic_handler(WORKER, {"Session": handler})
 
     def _caller(self, context: Any) -> tuple[Transitions, str]:
-        metadata = {key: value for key, value in context.invocation_metadata() or ()}
+        metadata = dict(context.invocation_metadata() or ())
         principal = self._auth.principal(metadata.get("authorization"))
         name = metadata.get("corral-namespace") or "default"
         names.require(names.NAMESPACE, str(name), "corral-namespace")

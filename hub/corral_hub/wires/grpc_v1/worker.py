@@ -12,7 +12,7 @@ import structlog
 from corral_hub.config import HubConfig
 from corral_hub.errors import HubError
 from corral_hub.session.driver import Driver
-from corral_hub.session.messages import Incoming, Outgoing, Reject
+from corral_hub.session.messages import Incoming, Odd, Outgoing, Reject
 from corral_hub.session.registry import Registry
 from corral_hub.wires.grpc_v1 import reading, writing
 from corral_hub.wires.grpc_v1.parsing import Malformed
@@ -106,6 +106,13 @@ class WorkerService:
                 if reject is not None:
                     driver.refuse(reject)
                     return
+            elif message.WhichOneof("message") == "hello":
+                messages.append(
+                    Odd(
+                        "hello", "Hello came twice on one stream; it is its first message", "", True
+                    )
+                )
+                break
             read = reading.incoming(message, self._config.max_payload_bytes)
             messages.extend(read if isinstance(read, list) else [read])
         try:
