@@ -139,7 +139,7 @@ class Connection:
         elif self.barrier.replicas:
             pipe.execute_command("WAIT", self.barrier.replicas, self.barrier.timeout_ms)
         try:
-            replies = cast("list[Any]", await pipe.execute(raise_on_error=False))
+            replies = await pipe.execute(raise_on_error=False)
         except (redis_errors.RedisError, OSError, TimeoutError) as error:
             raise explain(error) from error
         if self.barrier.needed:
@@ -178,7 +178,7 @@ class Connection:
         Raises StoreTooOld for a server without functions, StoreUnavailable, StoreRefused.
         """
         try:
-            info = cast("dict[str, Any]", await self._redis.info("server"))
+            info = await self._redis.info("server")
             facts = {
                 "version": str(info.get("valkey_version") or info["redis_version"]),
                 "server": "valkey" if "valkey_version" in info else "redis",

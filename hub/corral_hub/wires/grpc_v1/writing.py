@@ -20,9 +20,9 @@ _any = msgspec.json.Decoder()
 _labels = msgspec.json.Decoder(dict[str, str])
 
 
-def status(name: str) -> common.RunStatus:
-    """The enum of a status as the store names it."""
-    return common.RunStatus.Value(f"RUN_STATUS_{name.upper()}")
+def status(name: str) -> str:
+    """The name in the enum of a status as the store names it."""
+    return f"RUN_STATUS_{name.upper()}"
 
 
 def error(raw: bytes) -> common.RunError:
@@ -31,7 +31,7 @@ def error(raw: bytes) -> common.RunError:
     code = f"ERROR_CODE_{body.get('code', 'UNSPECIFIED')}"
     known = code in common.ErrorCode.DESCRIPTOR.values_by_name
     return common.RunError(
-        code=common.ErrorCode.Value(code if known else "ERROR_CODE_UNSPECIFIED"),
+        code=code if known else "ERROR_CODE_UNSPECIFIED",
         type=body.get("type", ""),
         message=body.get("message", ""),
         retryable=body.get("retryable", False),
@@ -191,7 +191,7 @@ def outgoing(message: m.Outgoing, config: HubConfig) -> wk.HubMessage:
         case m.Reject(reason, detail, field):
             out.reject.CopyFrom(
                 wk.Reject(
-                    reason=wk.RejectReason.Value(f"REJECT_REASON_{reason.upper()}"),
+                    reason=f"REJECT_REASON_{reason.upper()}",
                     detail=detail,
                     field=field,
                 )
@@ -204,7 +204,7 @@ def outgoing(message: m.Outgoing, config: HubConfig) -> wk.HubMessage:
                     run_id=i.run,
                     fence=i.fence,
                     seq=i.seq,
-                    verdict=wk.ReportVerdict.Value(f"REPORT_VERDICT_{i.verdict.upper()}"),
+                    verdict=f"REPORT_VERDICT_{i.verdict.upper()}",
                 )
                 for i in items
             )
