@@ -171,7 +171,7 @@ def test_a_queue_limit_no_longer_counts_once_the_run_has_started(world: World) -
 
 def test_expired_runs_leave_no_key_behind(world: World) -> None:
     world.open("s1")
-    world.submit("r1")
+    world.submit("r1", retention_ms=1000)
     world.report("s1", ("event", "r1", world.fence("r1"), 1, "p", "1"))
     world.complete("s1", "r1", world.fence("r1"))
     world.pass_time(2000)

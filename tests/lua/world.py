@@ -59,7 +59,7 @@ class World:
             "kind": kind, "version": version, "class": class_id, "class_json": class_json,
             "priority": 128, "flow": "-", "weight": 1, "vram_mb": 0, "model": "",
             "workflow": "x", "deadline_ms": 0, "queue_wait_ms": 0, "run_ms": 0, "delay_ms": 0,
-            "wait": 1, "retry": "", "max_lost": 3, "retention_ms": 1000, "labels": "",
+            "wait": 1, "retry": "", "max_lost": 3, "retention_ms": 10_000_000, "labels": "",
         }  # fmt: skip
         unknown = set(given) - set(values)
         assert not unknown, unknown

@@ -31,6 +31,9 @@ end
 
 -- One letter as it goes to a hub: all that a worker needs to begin or to stop.
 function mail.letter(u, s, run, fence, word)
+  if run == '*' then
+    return { s.id, s.stream, run, fence, word, '0', '0', '-1', '0', text(u.now), '', '' }, 0
+  end
   local r = unit.run(u, run)
   if not r then return nil end
   local job = word == 'run' and call('GET', keys.job(u, run)) or ''
