@@ -1,0 +1,348 @@
+"""A Valkey server of our own, for `corral up`: durable, on a unix socket, one per data directory.
+
+Owns the process, its private socket directory and two locks in the data directory. Knows
+nothing of hubs; it ends the server when it is left, and tells when the server dies by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from redis import exceptions as redis_errors
+from redis.asyncio import Redis
+
+from corral_hub.errors import HubError, Misconfigured
+from corral_hub.valkey_binary import ValkeyBinary, find_binary
+
+# The shortest limit among platforms is macOS's 104 bytes with the closing zero.
+SOCKET_PATH_BYTES = 103
+START_SECONDS = 20.0
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.02
+LOG_BYTES = 10 * 1024 * 1024
+LOG_TAIL_LINES = 8
+
+
+class DataDirInUse(HubError):
+    """Another process keeps its store in the data directory."""
+
+    kind = "unavailable"
+
+
+class EmbeddedValkeyFailed(HubError):
+    """The server did not start, or died; the message ends with its last words."""
+
+    kind = "unavailable"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What `valkey.json` in the data directory says while the server runs."""
+
+    pid: int
+    socket: str
+    version: str
+    owner: int
+
+
+def read_record(data_dir: Path) -> Record | None:
+    """Gives the record of the server of a data directory; None when none is written."""
+    try:
+        return msgspec.json.decode((data_dir / "valkey.json").read_bytes(), type=Record)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+class EmbeddedValkey:
+    """The server as an async context manager: `async with EmbeddedValkey(path) as valkey`.
+
+    `data_dir` is made when missing and holds the append-only file, `valkey.log` and, while
+    it runs, `valkey.json`. `binary` is the program; by default the best one found. Entering
+    raises NoValkeyBinary, DataDirInUse, EmbeddedValkeyFailed or Misconfigured.
+    """
+
+    def __init__(self, data_dir: Path, binary: Path | None = None) -> None:
+        self.data_dir = data_dir.expanduser().absolute()
+        self._wanted = binary
+        self._binary: ValkeyBinary | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._stack = contextlib.ExitStack()
+        self._socket = Path()
+
+    @property
+    def url(self) -> str:
+        """Address for clients, `unix:///...`."""
+        return f"unix://{self._socket}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._running().pid
+
+    @property
+    def version(self) -> str:
+        """Version of the server, e.g. `9.1.2`."""
+        return self._binary.version if self._binary else ""
+
+    @property
+    def log_path(self) -> Path:
+        """Where the server writes its log."""
+        return self.data_dir / "valkey.log"
+
+    async def __aenter__(self) -> Self:
+        self._binary = await asyncio.to_thread(find_binary, self._wanted)
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Misconfigured(
+                f"data directory {self.data_dir} cannot be made ({error.strerror}); name another "
+                "one with --data",
+                field="data",
+            ) from error
+        try:
+            self._own_data_dir()
+            server_lock = await self._server_lock()
+            if (left := read_record(self.data_dir)) is not None:
+                _forget(left)
+            self._socket = self._private_socket()
+            await self._start(server_lock)
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._end()
+
+    async def wait_died(self) -> EmbeddedValkeyFailed:
+        """Waits until the server process ends, and gives why, with its last words."""
+        code = await self._running().wait()
+        cause = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        return EmbeddedValkeyFailed(
+            f"the embedded Valkey ended {cause}; what it acknowledged is safe in {self.data_dir}, "
+            f"so start again. {self._last_words()}"
+        )
+
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError("the embedded Valkey is not running: enter it first")
+        return self._process
+
+    def _own_data_dir(self) -> None:
+        """Takes the lock of the owning process, or says who has it."""
+        path = self.data_dir / "lock"
+        file = self._lock_file(path)
+        if not _try_lock(file, path):
+            owner = path.read_text().strip() or "unknown"
+            raise DataDirInUse(
+                f"data directory {self.data_dir} is in use by process {owner}; stop that one, "
+                "or name another directory with --data"
+            )
+        os.ftruncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())
+
+    async def _server_lock(self) -> int:
+        """Takes the lock that the server inherits, so that it lasts as long as the server.
+
+        An owner that was killed leaves its server behind, writing to the same files: that one
+        is asked to end first.
+        """
+        path = self.data_dir / "valkey.lock"
+        file = self._lock_file(path)
+        if _try_lock(file, path):
+            return file
+        record = read_record(self.data_dir)
+        if record is not None:
+            await _shut_down(record)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                while True:
+                    await asyncio.sleep(POLL_SECONDS)
+                    if _try_lock(file, path):
+                        return file
+        raise DataDirInUse(
+            f"a Valkey server left behind in {self.data_dir} (process "
+            f"{record.pid if record else 'unknown'}) did not end within {STOP_SECONDS:g} s; end "
+            "it, or name another directory with --data"
+        )
+
+    def _lock_file(self, path: Path) -> int:
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Misconfigured(
+                f"data directory {self.data_dir} cannot be written ({error.strerror}); name "
+                "another one with --data",
+                field="data",
+            ) from error
+        self._stack.callback(os.close, file)
+        return file
+
+    def _private_socket(self) -> Path:
+        """A socket path in a new directory that only this user may enter."""
+        for base in (tempfile.gettempdir(), "/tmp"):
+            folder = Path(tempfile.mkdtemp(prefix=f"corral-{os.getuid()}-", dir=base))
+            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            path = folder / "valkey.sock"
+            if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+                return path
+        raise Misconfigured(
+            f"{tempfile.gettempdir()} is too long for a socket path of {SOCKET_PATH_BYTES} "
+            "bytes; set TMPDIR to a shorter directory"
+        )
+
+    def _arguments(self) -> list[str]:
+        settings = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "600",
+            "dir": str(self.data_dir),
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+            "maxmemory": str(_half_of_memory()),
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        return [word for name, value in settings.items() for word in (f"--{name}", value)]
+
+    async def _start(self, server_lock: int) -> None:
+        assert self._binary is not None
+        if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES:
+            self.log_path.replace(self.log_path.with_suffix(".log.1"))
+        with self.log_path.open("ab") as log:
+            # A session of its own: Ctrl-C on a terminal must reach the hub first, not the store.
+            self._process = await asyncio.create_subprocess_exec(
+                self._binary.path,
+                *self._arguments(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(server_lock,),
+                start_new_session=True,
+            )
+        record = Record(
+            self._process.pid, str(self._socket), self._binary.version, owner=os.getpid()
+        )
+        _write_whole(self.data_dir / "valkey.json", msgspec.json.encode(record))
+        died = asyncio.create_task(self.wait_died(), name="embedded-valkey-died")
+        ready = asyncio.create_task(self._answers(), name="embedded-valkey-ready")
+        try:
+            await asyncio.wait((died, ready), return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise died.result()
+            ready.result()
+        finally:
+            died.cancel()
+            ready.cancel()
+            await asyncio.gather(died, ready, return_exceptions=True)
+
+    async def _answers(self) -> None:
+        """Returns when PING is answered. Loading a large file takes the time that it takes."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + START_SECONDS
+        async with Redis(unix_socket_path=str(self._socket), retry=None) as client:
+            while True:
+                try:
+                    await client.ping()
+                    return
+                except redis_errors.BusyLoadingError:
+                    until = loop.time() + START_SECONDS
+                except (redis_errors.RedisError, OSError) as error:
+                    if loop.time() > until:
+                        raise EmbeddedValkeyFailed(
+                            f"the embedded Valkey does not answer after {START_SECONDS:g} s "
+                            f"({error}). {self._last_words()}"
+                        ) from error
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _end(self) -> None:
+        """Ends the server and gives everything back; may be called after a half start."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if process is not None:
+            (self.data_dir / "valkey.json").unlink(missing_ok=True)
+        self._stack.close()
+
+    def _last_words(self) -> str:
+        try:
+            lines = self.log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        except OSError:
+            lines = []
+        return "\n".join([f"End of its log, {self.log_path}:", *(f"  {line}" for line in lines)])
+
+
+def _try_lock(file: int, path: Path) -> bool:
+    if sys.platform == "win32":
+        raise Misconfigured(
+            "the embedded Valkey does not run on Windows; run Valkey elsewhere and start "
+            '"corral hub --valkey redis://host:6379"'
+        )
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise Misconfigured(
+            f"{path} cannot be locked ({error.strerror}); keep the data on a local disk: --data",
+            field="data",
+        ) from error
+    return True
+
+
+async def _shut_down(record: Record) -> None:
+    """Ends a server left behind, when it is the one of the record and answers."""
+    async with Redis(unix_socket_path=record.socket, retry=None, socket_timeout=2.0) as client:
+        # Not there, or not answering: the caller finds out by the lock.
+        with contextlib.suppress(redis_errors.RedisError, OSError):
+            info = await client.info("server")
+            if info.get("process_id") == record.pid:
+                await client.shutdown(nosave=True)
+
+
+def _forget(record: Record) -> None:
+    """Removes the socket of a server that is gone, and its directory when nothing else is in it."""
+    socket = Path(record.socket)
+    with contextlib.suppress(OSError):
+        socket.unlink(missing_ok=True)
+        socket.parent.rmdir()
+
+
+def _write_whole(path: Path, text: bytes) -> None:
+    """Writes so that a reader sees all of it or what was there before."""
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(text)
+    new.replace(path)
+
+
+def _half_of_memory() -> int:
+    """Half of this machine's memory in bytes, above which submits are refused; 0: unknown."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (ValueError, OSError):
+        return 0
