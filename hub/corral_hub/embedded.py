@@ -20,6 +20,8 @@ from typing import Self
 import msgspec
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from corral_hub.errors import HubError, Misconfigured
 from corral_hub.valkey_binary import ValkeyBinary, find_binary
@@ -28,6 +30,7 @@ from corral_hub.valkey_binary import ValkeyBinary, find_binary
 SOCKET_PATH_BYTES = 103
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
+ANSWER_SECONDS = 2.0
 POLL_SECONDS = 0.02
 LOG_BYTES = 10 * 1024 * 1024
 LOG_TAIL_LINES = 8
@@ -255,7 +258,7 @@ class EmbeddedValkey:
         """Returns when PING is answered. Loading a large file takes the time that it takes."""
         loop = asyncio.get_running_loop()
         until = loop.time() + START_SECONDS
-        async with Redis(unix_socket_path=str(self._socket), retry=None) as client:
+        async with _client(self._socket) as client:
             while True:
                 try:
                     await client.ping()
@@ -315,9 +318,17 @@ def _try_lock(file: int, path: Path) -> bool:
     return True
 
 
+def _client(socket: Path) -> Redis:
+    return Redis(
+        unix_socket_path=str(socket),
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=ANSWER_SECONDS,
+    )
+
+
 async def _shut_down(record: Record) -> None:
     """Ends a server left behind, when it is the one of the record and answers."""
-    async with Redis(unix_socket_path=record.socket, retry=None, socket_timeout=2.0) as client:
+    async with _client(Path(record.socket)) as client:
         # Not there, or not answering: the caller finds out by the lock.
         with contextlib.suppress(redis_errors.RedisError, OSError):
             info = await client.info("server")
