@@ -1,0 +1,252 @@
+"""The client for code without an event loop: the same calls, each of which waits.
+
+Runs a `Client` on a loop in a thread of its own, which ends with `close`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, Unpack, overload
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from corral.client import Client
+from corral.errors import HubError
+from corral.handlers import Handler
+from corral.records import (
+    Drained,
+    Event,
+    GapInEvents,
+    RunPage,
+    RunSnapshot,
+    RunStatus,
+    Stats,
+    WorkerRecord,
+)
+from corral.run import Run
+from corral.submission import Submit, SubmitOptions
+
+OutT = TypeVar("OutT")
+ItemT = TypeVar("ItemT")
+
+
+class SyncRun(Generic[OutT]):
+    """The handle of one run, as `Run`, with calls that wait."""
+
+    def __init__(self, portal: BlockingPortal, run: Run[OutT]) -> None:
+        self._portal = portal
+        self._run = run
+        self.run_id = run.run_id
+        self.deduplicated = run.deduplicated
+        self.warnings = run.warnings
+        self.durability = run.durability
+
+    @property
+    def snapshot(self) -> RunSnapshot:
+        """The run as a hub gave it last."""
+        return self._run.snapshot
+
+    @property
+    def status(self) -> RunStatus:
+        """The status of the latest snapshot."""
+        return self._run.status
+
+    def events(self, cursor: str = "") -> Iterator[Event | GapInEvents]:
+        """Gives the run's events from a cursor (empty: from the first) until it has ended."""
+        return _iterate(self._portal, lambda: self._run.events(cursor).__aiter__())
+
+    def result(self, timeout: float | None = None) -> OutT:
+        """Waits until the run has ended and gives its output; see `Run.result`."""
+        return self._portal.call(self._run.result, timeout)
+
+    def cancel(self, reason: str = "") -> bool:
+        """Cancels the run; tells whether it is cancelled, false when it had ended otherwise."""
+        return self._portal.call(self._run.cancel, reason)
+
+    def describe(self) -> RunSnapshot:
+        """Gives the run in full: input, output, error and attempts."""
+        return self._portal.call(self._run.describe)
+
+    def refresh(self) -> RunSnapshot:
+        """Brings `snapshot` and `status` up to date."""
+        return self._portal.call(self._run.refresh)
+
+    def __repr__(self) -> str:
+        return repr(self._run)
+
+
+class SyncClient:
+    """Submits runs and looks after them, as `Client`, with calls that wait.
+
+    Use it as a context manager, or call `close`. Safe in threads.
+    """
+
+    def __init__(
+        self,
+        hubs: str | Sequence[str] | None = None,
+        *,
+        token: str | None = None,
+        namespace: str | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self._client = Client(hubs, token=token, namespace=namespace, timeout=timeout)
+        self._stack = ExitStack()
+        self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections and ends the thread. May be called again."""
+        with self._stack:
+            self._stack.callback(self._portal.call, self._client.close)
+        self._stack = ExitStack()
+
+    @overload
+    def submit_workflow(
+        self,
+        workflow: Handler[..., Any, OutT],
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> SyncRun[OutT]: ...
+    @overload
+    def submit_workflow(
+        self,
+        workflow: str,
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> SyncRun[Any]: ...
+    def submit_workflow(
+        self,
+        workflow: Handler[..., Any, Any] | str,
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> SyncRun[Any]:
+        """Submits a run of a handler, or of a workflow by its name; see `SubmitOptions`."""
+
+        async def submit() -> Run[Any]:
+            if isinstance(workflow, str):
+                return await self._client.submit_workflow(
+                    workflow, input, timeout=timeout, **options
+                )
+            return await self._client.submit_workflow(workflow, input, timeout=timeout, **options)
+
+        return SyncRun(self._portal, self._portal.call(submit))
+
+    def submit_workflows(
+        self, submits: Sequence[Submit[Any]], *, timeout: float | None = None
+    ) -> list[SyncRun[Any] | HubError]:
+        """Submits many runs; gives a `SyncRun` or the refusal for each, in order."""
+        outcomes = self._wait(lambda: self._client.submit_workflows(submits, timeout=timeout))
+        return [
+            SyncRun(self._portal, outcome) if isinstance(outcome, Run) else outcome
+            for outcome in outcomes
+        ]
+
+    def run(self, run_id: str) -> SyncRun[Any]:
+        """Gives a handle of a run that was submitted elsewhere; asks no hub."""
+        return SyncRun(self._portal, self._client.run(run_id))
+
+    def cancel_workflow(self, run_id: str, reason: str = "") -> RunSnapshot:
+        """Cancels a run and gives it as it is then; a run that had ended stays as it was."""
+        return self._wait(lambda: self._client.cancel_workflow(run_id, reason))
+
+    def describe_workflow(self, run_id: str) -> RunSnapshot:
+        """Gives a run in full: input, output, error and attempts."""
+        return self._wait(lambda: self._client.describe_workflow(run_id))
+
+    def subscribe_run_events(
+        self, run_id: str, *, cursor: str = ""
+    ) -> Iterator[Event | GapInEvents]:
+        """Follows the events of a run from a cursor (empty: from the first) to its end."""
+        return _iterate(
+            self._portal,
+            lambda: self._client.subscribe_run_events(run_id, cursor=cursor).__aiter__(),
+        )
+
+    def subscribe_all(
+        self, *, cursor: str = "", workflow: str = "", status_only: bool = False
+    ) -> Iterator[Event | GapInEvents]:
+        """Follows the events of all runs from a cursor (empty: from now on), without an end."""
+        return _iterate(
+            self._portal,
+            lambda: self._client.subscribe_all(
+                cursor=cursor, workflow=workflow, status_only=status_only
+            ).__aiter__(),
+        )
+
+    def list_runs(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        workflow: str = "",
+        limit: int = 50,
+        cursor: str = "",
+    ) -> RunPage:
+        """Gives a page of runs, newest first; see `Client.list_runs`."""
+        return self._wait(
+            lambda: self._client.list_runs(
+                statuses=statuses, workflow=workflow, limit=limit, cursor=cursor
+            )
+        )
+
+    def runs(self, *, statuses: Sequence[str] = (), workflow: str = "") -> Iterator[RunSnapshot]:
+        """Gives all runs, newest first, page by page."""
+        return _iterate(
+            self._portal, lambda: self._client.runs(statuses=statuses, workflow=workflow)
+        )
+
+    def list_workers(self, *, kind: str = "") -> list[WorkerRecord]:
+        """Gives the workers with a live session, all of them or those that offer a kind."""
+        return self._wait(lambda: self._client.list_workers(kind=kind))
+
+    def drain_worker(self, worker_id: str, *, immediate: bool = False) -> Drained:
+        """Stops giving work to a worker; `immediate` also takes back what it runs."""
+        return self._wait(lambda: self._client.drain_worker(worker_id, immediate=immediate))
+
+    def respond_to_input(self, run_id: str, request_id: str, response: Any) -> bool:
+        """Answers a question of a run; tells whether an equal answer was there already."""
+        return self._wait(lambda: self._client.respond_to_input(run_id, request_id, response))
+
+    def stats(self) -> Stats:
+        """Gives the counters, queues and deficits of the namespace."""
+        return self._wait(self._client.stats)
+
+    def _wait(self, call: Callable[[], Awaitable[ItemT]]) -> ItemT:
+        return self._portal.call(call)
+
+
+def _iterate(portal: BlockingPortal, start: Callable[[], AsyncIterator[ItemT]]) -> Iterator[ItemT]:
+    # Each step is a call of its own: the caller's thread decides when the next one is wanted.
+    iterator = portal.call(start)
+    end: Any = object()
+
+    async def step() -> Any:
+        return await anext(iterator, end)
+
+    async def finish() -> None:
+        close: Callable[[], Awaitable[None]] | None = getattr(iterator, "aclose", None)
+        if close is not None:
+            await close()
+
+    try:
+        while (item := portal.call(step)) is not end:
+            yield item
+    finally:
+        portal.call(finish)

@@ -1,0 +1,155 @@
+"""Unary calls to whichever hub answers: the next hub, and the same request again.
+
+Owns the channels of a client. Repeating is safe because every call of this API is; what a
+call means is not known here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import anyio
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from corral import refusals
+from corral.addresses import Address
+from corral.channel import MAX_SEND_BYTES, Metadata, open_aio_channel
+from corral.errors import CorralError, NoHub, PayloadTooLarge, Unavailable
+from corral.terms import Backoff
+
+RequestT = TypeVar("RequestT", bound=Message)
+ResponseT = TypeVar("ResponseT", bound=Message)
+
+SERVICE = "/corral.v1.Orchestrator/"
+# A hub that takes the connection and says nothing must not use up the caller's time.
+ATTEMPT_SECONDS = 10.0
+BACKOFF = Backoff(initial_ms=50, maximum_ms=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[RequestT, ResponseT]):
+    """One call of the wire contract."""
+
+    name: str
+    response: Callable[[bytes], ResponseT]
+
+
+class Hubs:
+    """The hubs of one client: their channels, and which one is asked first.
+
+    All methods belong to one event loop.
+    """
+
+    def __init__(self, addresses: tuple[Address, ...], metadata: Metadata) -> None:
+        self.addresses = addresses
+        self.metadata = metadata
+        self._channels: dict[Address, grpc.aio.Channel] = {}
+        self._current = 0
+        self._closed = False
+
+    @property
+    def current(self) -> Address:
+        """The hub that is asked first."""
+        return self.addresses[self._current]
+
+    def channel(self) -> grpc.aio.Channel:
+        """Gives the channel to the present hub, made on first use."""
+        if self._closed:
+            raise CorralError("The client is closed; make a new one.")
+        address = self.current
+        if address not in self._channels:
+            self._channels[address] = open_aio_channel(address)
+        return self._channels[address]
+
+    def leave(self, address: Address) -> None:
+        """Goes to the next hub, unless another call has done so already."""
+        if self.current == address:
+            self._current = (self._current + 1) % len(self.addresses)
+
+    async def close(self) -> None:
+        """Closes every channel; calls in flight end."""
+        self._closed = True
+        channels = list(self._channels.values())
+        self._channels.clear()
+        for channel in channels:
+            await channel.close()
+
+    async def call(
+        self, method: Method[RequestT, ResponseT], request: RequestT, timeout: float
+    ) -> ResponseT:
+        """Makes a call, on one hub after the other, for at most `timeout` seconds in all.
+
+        Raises what the hub answered, `NoHub` when none could be reached and `Unavailable`
+        when none gave a definite answer.
+        """
+        size = request.ByteSize()
+        if size > MAX_SEND_BYTES - 1024:
+            raise PayloadTooLarge(
+                f"The request of {method.name} has {size} bytes, the limit is "
+                f"{MAX_SEND_BYTES - 1024}. Store the input elsewhere and submit a reference.",
+                limit=str(MAX_SEND_BYTES - 1024),
+            )
+        ends = time.monotonic() + timeout
+        failed = 0
+        while True:
+            address = self.current
+            remaining = ends - time.monotonic()
+            try:
+                return await self._once(method, request, min(ATTEMPT_SECONDS, remaining))
+            except grpc.aio.AioRpcError as error:
+                if self._closed or error.code() not in refusals.REPEATABLE:
+                    raise refusals.from_rpc_error(error, hub=str(address)) from error
+                self.leave(address)
+                failed += 1
+                delay = self.pause(failed)
+                if time.monotonic() + delay >= ends:
+                    raise self.given_up(error, address, method.name, timeout) from error
+                await anyio.sleep(delay)
+
+    def pause(self, failed: int) -> float:
+        """Gives the seconds to wait after so many failures in a row: none for the first round."""
+        if failed < len(self.addresses):
+            return 0.0
+        step = failed - len(self.addresses)
+        return BACKOFF.delay_ms(step, random.random()) / 1000
+
+    def given_up(
+        self, error: grpc.aio.AioRpcError, address: Address, what: str, seconds: float
+    ) -> Unavailable:
+        """Makes the error for a call that no hub answered in time."""
+        last = refusals.from_rpc_error(error, hub=str(address))
+        names = ", ".join(str(known) for known in self.addresses)
+        if error.code() is grpc.StatusCode.UNAVAILABLE and not _from_hub(error):
+            return NoHub(
+                f"No hub could be reached in {seconds:g} s at {names} ({error.details()}). "
+                "Check the addresses and that a hub runs there.",
+                retryable=True,
+            )
+        return Unavailable(
+            f"{what} has no definite answer after {seconds:g} s from {names}; the last was: {last}",
+            retryable=True,
+        )
+
+    async def _once(
+        self, method: Method[RequestT, ResponseT], request: RequestT, timeout: float
+    ) -> ResponseT:
+        call: Any = self.channel().unary_unary(
+            SERVICE + method.name,
+            request_serializer=_serialize,
+            response_deserializer=method.response,
+        )
+        return await call(request, timeout=max(timeout, 0.001), metadata=self.metadata)
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _from_hub(error: grpc.aio.AioRpcError) -> bool:
+    return any(key == refusals.ERROR_METADATA for key, _ in error.trailing_metadata() or ())

@@ -1,0 +1,271 @@
+"""The client of submitters and operators: every call of the hub's contract, from any hub.
+
+Goes to the next hub by itself and repeats the call there; a submit always carries a run id,
+so repeating it is safe. Owns its channels; use it as an async context manager on one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack, overload
+
+from corral import encoding, refusals
+from corral.addresses import parse_addresses
+from corral.calls import Hubs, Method
+from corral.channel import call_metadata
+from corral.errors import HubError, InvalidRequest
+from corral.handlers import Handler
+from corral.records import (
+    Drained,
+    RunPage,
+    RunSnapshot,
+    Stats,
+    WorkerRecord,
+    durability_text,
+    run_from_wire,
+    stats_from_wire,
+    status_to_wire,
+    worker_from_wire,
+)
+from corral.run import Run
+from corral.submission import Submit, SubmitOptions, batches
+from corral.subscription import AllEvents, RunEvents
+from corral_proto.v1 import orchestrator_pb2 as pb
+
+OutT = TypeVar("OutT")
+
+_SUBMIT = Method[pb.SubmitWorkflowRequest, pb.SubmitWorkflowResponse](
+    "SubmitWorkflow", pb.SubmitWorkflowResponse.FromString
+)
+_SUBMIT_MANY = Method[pb.SubmitWorkflowsRequest, pb.SubmitWorkflowsResponse](
+    "SubmitWorkflows", pb.SubmitWorkflowsResponse.FromString
+)
+_CANCEL = Method[pb.CancelWorkflowRequest, pb.CancelWorkflowResponse](
+    "CancelWorkflow", pb.CancelWorkflowResponse.FromString
+)
+_DESCRIBE = Method[pb.DescribeWorkflowRequest, pb.DescribeWorkflowResponse](
+    "DescribeWorkflow", pb.DescribeWorkflowResponse.FromString
+)
+_LIST_WORKERS = Method[pb.ListWorkersRequest, pb.ListWorkersResponse](
+    "ListWorkers", pb.ListWorkersResponse.FromString
+)
+_DRAIN = Method[pb.DrainWorkerRequest, pb.DrainWorkerResponse](
+    "DrainWorker", pb.DrainWorkerResponse.FromString
+)
+_RESPOND = Method[pb.RespondToInputRequest, pb.RespondToInputResponse](
+    "RespondToInput", pb.RespondToInputResponse.FromString
+)
+_LIST_RUNS = Method[pb.ListRunsRequest, pb.ListRunsResponse](
+    "ListRuns", pb.ListRunsResponse.FromString
+)
+_STATS = Method[pb.GetStatsRequest, pb.GetStatsResponse]("GetStats", pb.GetStatsResponse.FromString)
+
+
+class Client:
+    """Submits runs and looks after them.
+
+    `hubs`: one address or several (a list, or with commas), default `CORRAL_HUB`, then
+    127.0.0.1:7445. `token` and `namespace` default to `CORRAL_TOKEN` and `CORRAL_NAMESPACE`.
+    `timeout` is the total time in seconds that a call may take over all hubs. Every call
+    raises a `HubError`: `NoHub` and `Unavailable` when no hub gave an answer, otherwise what
+    the hub refused.
+    """
+
+    def __init__(
+        self,
+        hubs: str | Sequence[str] | None = None,
+        *,
+        token: str | None = None,
+        namespace: str | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        addresses = parse_addresses(hubs)
+        self.timeout = timeout
+        self._hubs = Hubs(addresses, call_metadata(addresses, token, namespace))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections; calls in flight end with an error."""
+        await self._hubs.close()
+
+    @overload
+    async def submit_workflow(
+        self,
+        workflow: Handler[..., Any, OutT],
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Run[OutT]: ...
+    @overload
+    async def submit_workflow(
+        self,
+        workflow: str,
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Run[Any]: ...
+    async def submit_workflow(
+        self,
+        workflow: Handler[..., Any, Any] | str,
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Run[Any]:
+        """Submits a run of a handler, or of a workflow by its name; see `SubmitOptions`.
+
+        Returns when it is durable. Raises what is under `SubmitRefused`, and `InvalidRequest`.
+        """
+        submit: Submit[Any] = Submit(workflow, input, **options)
+        response = await self._hubs.call(_SUBMIT, submit.request, self._limit(timeout))
+        return self._accepted(response, submit)
+
+    async def submit_workflows(
+        self, submits: Sequence[Submit[Any]], *, timeout: float | None = None
+    ) -> list[Run[Any] | HubError]:
+        """Submits many runs; gives a `Run` or the refusal for each, in order.
+
+        Goes in calls of at most 1,000 runs and 3 MiB. Not one transaction: when a call fails
+        as a whole, the error is raised and earlier ones stand; the ids make it repeatable
+        when the caller chose them.
+        """
+        outcomes: list[Run[Any] | HubError] = []
+        for batch in batches([submit.request for submit in submits]):
+            response = await self._hubs.call(
+                _SUBMIT_MANY, pb.SubmitWorkflowsRequest(runs=batch), self._limit(timeout)
+            )
+            for item in response.items:
+                submit = submits[len(outcomes)]
+                if item.WhichOneof("verdict") == "accepted":
+                    outcomes.append(self._accepted(item.accepted, submit))
+                else:
+                    outcomes.append(refusals.from_detail(item.refused))
+        return outcomes
+
+    def run(self, run_id: str) -> Run[Any]:
+        """Gives a handle of a run that was submitted elsewhere; asks no hub."""
+        return Run(self, run_id)
+
+    async def cancel_workflow(self, run_id: str, reason: str = "") -> RunSnapshot:
+        """Cancels a run and gives it as it is then; a run that had ended stays as it was."""
+        return (await self.cancel_run(run_id, reason))[0]
+
+    async def cancel_run(self, run_id: str, reason: str = "") -> tuple[RunSnapshot, bool]:
+        """Cancels a run; gives it, and whether it is cancelled (false: it ended otherwise)."""
+        request = pb.CancelWorkflowRequest(run_id=run_id, reason=reason)
+        response = await self._hubs.call(_CANCEL, request, self.timeout)
+        return run_from_wire(response.run), response.cancelled
+
+    async def describe_workflow(self, run_id: str) -> RunSnapshot:
+        """Gives a run in full: input, output, error and attempts."""
+        request = pb.DescribeWorkflowRequest(run_id=run_id)
+        return run_from_wire((await self._hubs.call(_DESCRIBE, request, self.timeout)).run)
+
+    def subscribe_run_events(self, run_id: str, *, cursor: str = "") -> RunEvents:
+        """Follows the events of a run from a cursor (empty: from the first) to its end."""
+        return RunEvents(self._hubs, run_id, cursor, self.timeout)
+
+    def subscribe_all(
+        self, *, cursor: str = "", workflow: str = "", status_only: bool = False
+    ) -> AllEvents:
+        """Follows the events of all runs from a cursor (empty: from now on), without an end."""
+        return AllEvents(self._hubs, cursor, workflow, status_only, self.timeout)
+
+    async def list_runs(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        workflow: str = "",
+        limit: int = 50,
+        cursor: str = "",
+    ) -> RunPage:
+        """Gives a page of runs, newest first, `limit` of 1 to 256.
+
+        A page may be short, even empty, and still have a cursor: go on from it.
+        """
+        try:
+            wanted = [status_to_wire(status) for status in statuses]
+        except ValueError as error:
+            raise InvalidRequest(str(error), field="statuses") from error
+        request = pb.ListRunsRequest(statuses=wanted, workflow=workflow, limit=limit, cursor=cursor)
+        response = await self._hubs.call(_LIST_RUNS, request, self.timeout)
+        return RunPage(runs=[run_from_wire(run) for run in response.runs], cursor=response.cursor)
+
+    async def runs(
+        self, *, statuses: Sequence[str] = (), workflow: str = ""
+    ) -> AsyncIterator[RunSnapshot]:
+        """Gives all runs, newest first, page by page."""
+        cursor = ""
+        while True:
+            page = await self.list_runs(
+                statuses=statuses, workflow=workflow, limit=256, cursor=cursor
+            )
+            for run in page.runs:
+                yield run
+            cursor = page.cursor
+            if not cursor:
+                return
+
+    async def list_workers(self, *, kind: str = "") -> list[WorkerRecord]:
+        """Gives the workers with a live session, all of them or those that offer a kind."""
+        workers: list[WorkerRecord] = []
+        cursor = ""
+        while True:
+            request = pb.ListWorkersRequest(kind=kind, limit=256, cursor=cursor)
+            response = await self._hubs.call(_LIST_WORKERS, request, self.timeout)
+            workers.extend(worker_from_wire(worker) for worker in response.workers)
+            cursor = response.cursor
+            if not cursor:
+                return workers
+
+    async def drain_worker(self, worker_id: str, *, immediate: bool = False) -> Drained:
+        """Stops giving work to a worker; `immediate` also takes back what it runs."""
+        mode = pb.DRAIN_MODE_IMMEDIATE if immediate else pb.DRAIN_MODE_GRACEFUL
+        request = pb.DrainWorkerRequest(worker_id=worker_id, mode=mode)
+        response = await self._hubs.call(_DRAIN, request, self.timeout)
+        return Drained(
+            in_flight=response.in_flight, durability=durability_text(response.durability)
+        )
+
+    async def respond_to_input(self, run_id: str, request_id: str, response: Any) -> bool:
+        """Answers a question of a run; tells whether an equal answer was there already."""
+        try:
+            data = encoding.encode(response)
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(
+                f"The response cannot be written as JSON: {error}. Use plain values.",
+                field="response",
+            ) from error
+        request = pb.RespondToInputRequest(run_id=run_id, request_id=request_id, response=data)
+        return (await self._hubs.call(_RESPOND, request, self.timeout)).deduplicated
+
+    async def stats(self) -> Stats:
+        """Gives the counters, queues and deficits of the namespace."""
+        return stats_from_wire(await self._hubs.call(_STATS, pb.GetStatsRequest(), self.timeout))
+
+    def _limit(self, timeout: float | None) -> float:
+        return self.timeout if timeout is None else timeout
+
+    def _accepted(self, response: pb.SubmitWorkflowResponse, submit: Submit[OutT]) -> Run[OutT]:
+        return Run(
+            self,
+            response.run.run_id,
+            output_type=submit.output_type(),
+            snapshot=run_from_wire(response.run),
+            deduplicated=response.deduplicated,
+            warnings=tuple(response.warnings),
+            durability=durability_text(response.durability),
+        )

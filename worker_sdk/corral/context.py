@@ -1,0 +1,172 @@
+"""What a handler is given beside its input: facts about the attempt, events, cancellation.
+
+One object per attempt, usable from the user's loop and from threads. Says things by posting
+them to the session; decides nothing about the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from corral import encoding
+from corral.errors import AttemptEnded, BadEvent, EventTooLarge
+from corral.records import capability_text
+from corral.session.credit import Credit
+from corral_proto.v1 import worker_pb2
+
+MAX_EVENT_BYTES = 64 * 1024
+EVENT_TYPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Outlet(Protocol):
+    """Where an attempt's events go: the session's thread."""
+
+    credit: Credit
+
+    def say_event(self, run_id: str, fence: str, type_: str, payload: bytes) -> None:
+        """Hands an event to the session; never waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """W3C trace context as the submitter sent it; empty where it sent none."""
+
+    traceparent: str = ""
+    tracestate: str = ""
+
+
+class Context:
+    """One attempt of a run, as its handler sees it.
+
+    `deadline_at_ms` is by the store's clock, 0 for none; `device` is the device to use or
+    None; `model` the model asked for or empty; `state` what the worker's lifespan yielded.
+    `fence` grows with every attempt: hand it to systems that must refuse a late writer.
+    """
+
+    def __init__(self, assignment: worker_pb2.Assignment, outlet: Outlet, state: Any) -> None:
+        self.run_id: str = assignment.run_id
+        self.fence: str = assignment.fence
+        self.attempt: int = assignment.attempt
+        self.workflow: str = assignment.workflow
+        self.capability: str = capability_text(assignment.capability)
+        self.priority: int = assignment.priority
+        self.labels: Mapping[str, str] = dict(assignment.labels)
+        self.deadline_at_ms: int = assignment.deadline_at_ms
+        self.max_run_ms: int = assignment.max_run_ms
+        self.trace = Trace(assignment.trace.traceparent, assignment.trace.tracestate)
+        self.device: int | None = assignment.device if assignment.device >= 0 else None
+        self.model: str = assignment.model
+        self.state: Any = state
+        self.cancel_reason: str = ""
+        self.log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(
+            logging.getLogger(f"corral.workflow.{self.workflow}"),
+            {"run_id": self.run_id, "attempt": self.attempt, "fence": self.fence},
+        )
+        self._outlet = outlet
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+        self._ended = False
+        self._wakers: list[Callable[[], None]] = []
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the run was told to stop; `cancel_reason` says why. Look often in threads."""
+        return self._cancelled.is_set()
+
+    async def wait_cancelled(self) -> None:
+        """Waits until the run is told to stop."""
+        loop = asyncio.get_running_loop()
+        told = asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(told.set)
+
+        with self._lock:
+            if self._cancelled.is_set():
+                return
+            self._wakers.append(wake)
+        try:
+            await told.wait()
+        finally:
+            with self._lock:
+                if wake in self._wakers:
+                    self._wakers.remove(wake)
+
+    def wait_cancelled_sync(self, timeout: float | None = None) -> bool:
+        """Waits in a thread until the run is told to stop, at most `timeout` seconds.
+
+        Tells whether it was.
+        """
+        return self._cancelled.wait(timeout)
+
+    async def emit_event(self, type: str, payload: Any = None) -> None:
+        """Says something about the run to its subscribers, durably and in order.
+
+        Returns when the session has taken it; waits while 1024 events are on their way.
+        `type` has 1 to 64 characters of [A-Za-z0-9._-] and does not begin with `status.`;
+        `payload` is JSON of at most 64 KiB. Raises `BadEvent`, `EventTooLarge`, and
+        `AttemptEnded` when the attempt is over.
+        """
+        data = self._check_event(type, payload)
+        await self._outlet.credit.take()
+        self._say(type, data)
+
+    def emit_event_sync(self, type: str, payload: Any = None) -> None:
+        """The same as `emit_event`, for handlers that run in a thread."""
+        data = self._check_event(type, payload)
+        self._outlet.credit.take_sync()
+        self._say(type, data)
+
+    def tell_cancelled(self, reason: str) -> None:
+        """Marks the attempt as told to stop. Called by the executor."""
+        with self._lock:
+            self.cancel_reason = self.cancel_reason or reason
+            self._cancelled.set()
+            wakers, self._wakers = self._wakers, []
+        for wake in wakers:
+            wake()
+
+    def tell_ended(self) -> None:
+        """Marks the attempt as over; nothing more can be said. Called by the executor."""
+        self._ended = True
+
+    def _say(self, type_: str, data: bytes) -> None:
+        if self._ended:
+            self._outlet.credit.give()
+            raise self._over()
+        self._outlet.say_event(self.run_id, self.fence, type_, data)
+
+    def _over(self) -> AttemptEnded:
+        return AttemptEnded(
+            f"Attempt {self.attempt} of run {self.run_id} is over; emit events before the "
+            "handler returns."
+        )
+
+    def _check_event(self, type_: str, payload: Any) -> bytes:
+        if self._ended:
+            raise self._over()
+        if not EVENT_TYPE.fullmatch(type_) or type_.startswith("status."):
+            raise BadEvent(
+                f"Event type {type_!r} is not accepted; use 1 to 64 characters of "
+                "[A-Za-z0-9._-], not beginning with 'status.'."
+            )
+        try:
+            data = encoding.encode(payload)
+        except (TypeError, ValueError) as error:
+            raise BadEvent(
+                f"The payload of event {type_!r} cannot be written as JSON: {error}. Use plain "
+                "values, a dataclass or a msgspec.Struct."
+            ) from error
+        if len(data) > MAX_EVENT_BYTES:
+            raise EventTooLarge(
+                f"The payload of event {type_!r} has {len(data)} bytes, the limit is "
+                f"{MAX_EVENT_BYTES}. Store it elsewhere and emit a reference."
+            )
+        return data

@@ -1,0 +1,79 @@
+"""From an assignment to its handler, and from the handler's end back to the session.
+
+Owns the contexts of the attempts that execute. Called on the session's thread; never waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from corral.context import Context, Outlet
+from corral.executors.inline import InlineExecutor
+from corral.executors.outcomes import bad_input, no_handler
+from corral.executors.thread import ThreadExecutor
+from corral.handlers import Handler
+from corral.session.messages import Outcome
+from corral.terms import Capability
+from corral_proto.v1 import worker_pb2
+
+Handlers = Mapping[Capability, Handler[..., Any, Any]]
+
+
+class Dispatcher:
+    """Starts and stops handlers for one worker."""
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        inline: InlineExecutor,
+        threads: ThreadExecutor,
+        outlet: Outlet,
+        report: Callable[[str, str, Outcome], None],
+        state: Any,
+    ) -> None:
+        self._handlers = handlers
+        self._inline = inline
+        self._threads = threads
+        self._outlet = outlet
+        self._report = report
+        self._state = state
+        self._contexts: dict[tuple[str, str], tuple[Context, bool]] = {}
+
+    def start(self, assignment: worker_pb2.Assignment) -> None:
+        """Executes an assignment; its outcome is reported whatever happens."""
+        key = (assignment.run_id, assignment.fence)
+        wanted = Capability(assignment.capability.kind, assignment.capability.version)
+        handler = self._handlers.get(wanted)
+        if handler is None:
+            known = [str(capability) for capability in self._handlers]
+            self._report(*key, no_handler(assignment.workflow, str(wanted), known))
+            return
+        try:
+            value = handler.read_input(assignment.input)
+        except ValueError as error:
+            self._report(*key, bad_input(handler, error))
+            return
+        context = Context(assignment, self._outlet, self._state)
+        self._contexts[key] = (context, handler.is_async)
+
+        def done(outcome: Outcome) -> None:
+            self._contexts.pop(key, None)
+            self._report(*key, outcome)
+
+        executor = self._inline if handler.is_async else self._threads
+        executor.start(handler, context, value, done)
+
+    def stop(self, run_id: str, fence: str, reason: str) -> None:
+        """Tells a handler to stop; nothing happens when it has ended."""
+        found = self._contexts.get((run_id, fence))
+        if found is not None:
+            context, is_async = found
+            context.tell_cancelled(reason)
+            if is_async:
+                self._inline.stop(context)
+
+    def stop_all(self, reason: str) -> None:
+        """Tells every handler to stop."""
+        for run_id, fence in list(self._contexts):
+            self.stop(run_id, fence, reason)

@@ -1,0 +1,53 @@
+"""JSON as it crosses the edge of the SDK: handlers' and callers' values to bytes and back.
+
+Types come from annotations: anything that msgspec reads and writes (plain values, dataclasses,
+`msgspec.Struct`, `TypedDict`). Knows no limits: whoever sends knows what is too large.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+def encode(value: Any) -> bytes:
+    """Writes a value as JSON.
+
+    Raises `TypeError` or `ValueError` when it has no JSON form.
+    """
+    try:
+        return msgspec.json.encode(value)
+    except (msgspec.MsgspecError, RecursionError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def decode(data: bytes, type_: Any = Any) -> Any:
+    """Reads JSON as a type; empty bytes are null.
+
+    Raises `ValueError` naming the place that does not fit.
+    """
+    try:
+        return msgspec.json.decode(data or b"null", type=type_)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def readable(type_: Any) -> bool:
+    """Tells whether values of this type can be read from JSON."""
+    try:
+        msgspec.json.Decoder(type_)
+    except TypeError:
+        return False
+    return True
+
+
+def convert(value: Any, type_: Any) -> Any:
+    """Turns plain JSON values into a type; raises `ValueError` naming the place.
+
+    Values that JSON can only carry as text (times, bytes, ...) are read from it.
+    """
+    try:
+        return msgspec.convert(value, type=type_)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error

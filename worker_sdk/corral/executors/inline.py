@@ -1,0 +1,76 @@
+"""Handlers that are coroutines: tasks on the user's event loop.
+
+Tasks belong to the worker's task group. Told to stop, a task is cancelled once, as asyncio
+does it, so that the handler may still await while it cleans up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from corral.context import Context
+from corral.executors.outcomes import failure_of, output_of
+from corral.handlers import Handler
+from corral.session.messages import Abandoned, Outcome
+
+logger = logging.getLogger("corral.handlers")
+
+Done = Callable[[Outcome], None]
+
+
+class InlineExecutor:
+    """Runs coroutines on one loop. `start` and `stop` may be called from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup) -> None:
+        self._loop = loop
+        self._group = tasks
+        self._tasks: dict[Context, asyncio.Task[Outcome]] = {}
+
+    def start(
+        self, handler: Handler[..., Any, Any], context: Context, value: Any, done: Done
+    ) -> None:
+        """Begins a handler; `done` is called on the loop when it has ended."""
+        self._loop.call_soon_threadsafe(self._begin, handler, context, value, done)
+
+    def stop(self, context: Context) -> None:
+        """Cancels a handler; nothing happens when it has ended."""
+        self._loop.call_soon_threadsafe(self._cancel, context)
+
+    def cancel_all(self) -> None:
+        """Cancels every handler. On the loop's thread only."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+
+    def _begin(
+        self, handler: Handler[..., Any, Any], context: Context, value: Any, done: Done
+    ) -> None:
+        task = self._group.create_task(
+            _execute(handler, context, value), name=f"corral run {context.run_id}"
+        )
+        self._tasks[context] = task
+
+        def ended(task: asyncio.Task[Outcome]) -> None:
+            del self._tasks[context]
+            context.tell_ended()
+            done(Abandoned() if task.cancelled() else task.result())
+
+        task.add_done_callback(ended)
+
+    def _cancel(self, context: Context) -> None:
+        task = self._tasks.get(context)
+        if task is not None:
+            task.cancel()
+
+
+async def _execute(handler: Handler[..., Any, Any], context: Context, value: Any) -> Outcome:
+    try:
+        return output_of(await handler.invoke(context, value))
+    except asyncio.CancelledError:
+        raise
+    except (Exception, SystemExit) as error:
+        # The edge of user code: reported as the run's error, and logged with its place.
+        logger.info("Run %s: the handler raised.", context.run_id, exc_info=error)
+        return failure_of(error)

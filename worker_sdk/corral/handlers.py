@@ -1,0 +1,161 @@
+"""Handlers: functions that execute runs, with what their signatures say about types.
+
+Reads a signature once, when the function is decorated, and complains there. Runs nothing:
+executors do.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from corral import encoding
+from corral.context import Context
+from corral.errors import BadHandler
+from corral.terms import Capability
+
+P = ParamSpec("P")
+CallT = TypeVar("CallT")
+OutT = TypeVar("OutT")
+
+WORKFLOW_PREFIX = "workflow:"
+ABSENT: Any = object()
+
+
+class Handler(Generic[P, CallT, OutT]):
+    """A function that executes runs; calling it calls the function.
+
+    `capability` is what the worker advertises for it, `workflow` the name under which it is
+    submitted, `version` its version, `input_type` and `output_type` what its annotations say
+    (`Any` where they say nothing).
+    """
+
+    def __init__(
+        self, fn: Callable[P, CallT], *, workflow: str, capability: Capability, is_workflow: bool
+    ) -> None:
+        self.fn = fn
+        self.workflow = workflow
+        self.capability = capability
+        self.version = capability.version
+        self.is_workflow = is_workflow
+        self.is_async = inspect.iscoroutinefunction(fn)
+        signature = _Signature(fn)
+        self.input_type = signature.input_type
+        self.output_type = signature.output_type
+        self._context_name = signature.context_name
+        self._input_name = signature.input_name
+        self._context_first = signature.context_first
+        self._input_optional = signature.input_optional
+        functools.update_wrapper(self, fn)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> CallT:
+        """Calls the function as it was written, on this machine, for tests."""
+        return self.fn(*args, **kwargs)
+
+    def invoke(self, context: Context, value: Any) -> Any:
+        """Calls the function with a context and an input, each where its signature has it."""
+        call: Callable[..., Any] = self.fn
+        args: list[Any] = []
+        if self._input_name is not None and value is not ABSENT:
+            args.append(value)
+        if self._context_name is not None:
+            if not self._context_first and not args:
+                return call(**{self._context_name: context})
+            args.insert(0 if self._context_first else 1, context)
+        return call(*args)
+
+    def read_input(self, data: bytes) -> Any:
+        """Reads an input as the handler's type; raises `ValueError` naming the field.
+
+        Gives `ABSENT` where the function takes no input, or has a default for a null one.
+        """
+        if self._input_name is None or (self._input_optional and data in (b"", b"null")):
+            return ABSENT
+        return encoding.decode(data, self.input_type)
+
+    def __repr__(self) -> str:
+        return f"<Handler {self.workflow} for {self.capability}>"
+
+
+class _Signature:
+    """What the parameters and annotations of a function say."""
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
+            raise BadHandler(
+                f"{_name(fn)} is a generator; return one result and emit parts with "
+                "ctx.emit_event()."
+            )
+        self.context_name: str | None = None
+        self.input_name: str | None = None
+        self.input_type: Any = Any
+        self.input_optional = False
+        self.context_first = True
+        for parameter in inspect.signature(fn).parameters.values():
+            self._take(fn, parameter)
+        self.output_type = self._annotation(fn, "return")
+
+    def _take(self, fn: Callable[..., Any], parameter: inspect.Parameter) -> None:
+        positional = parameter.kind in (
+            inspect.Parameter.POSITIONAL_ONLY,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        )
+        if not positional:
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and (
+                parameter.default is inspect.Parameter.empty
+            ):
+                raise BadHandler(
+                    f"{_name(fn)} wants the keyword {parameter.name!r}, which no run gives; "
+                    "use (ctx, input)."
+                )
+            return
+        if self.context_name is None and _is_context(parameter):
+            self.context_name = parameter.name
+            self.context_first = self.input_name is None
+        elif self.input_name is None:
+            self.input_name = parameter.name
+            self.input_optional = parameter.default is not inspect.Parameter.empty
+            self.input_type = self._annotation(fn, parameter.name)
+        elif parameter.default is inspect.Parameter.empty:
+            raise BadHandler(
+                f"{_name(fn)} wants {parameter.name!r} beside a context and {self.input_name!r}; "
+                "a handler takes (ctx, input), either one, or none. Put more into the input."
+            )
+
+    def _annotation(self, fn: Callable[..., Any], name: str) -> Any:
+        raw = getattr(fn, "__annotations__", {}).get(name, Any)
+        if raw is inspect.Parameter.empty:
+            return Any
+        # Only the one annotation: others may name things that exist for type checkers alone.
+        holder = type("_Holder", (), {"__annotations__": {name: raw}})
+        try:
+            resolved = typing.get_type_hints(
+                holder, getattr(fn, "__globals__", {}), include_extras=True
+            )[name]
+        except NameError as error:
+            raise BadHandler(
+                f"The type {raw!r} of {name!r} in {_name(fn)} cannot be found ({error}). Define "
+                "it in the module, outside of functions, before the handler."
+            ) from error
+        if name == "return" and resolved is type(None):
+            return None
+        if not encoding.readable(resolved):
+            raise BadHandler(
+                f"The type {resolved!r} of {name!r} in {_name(fn)} has no JSON form. Use plain "
+                "values, a dataclass, a TypedDict or a msgspec.Struct."
+            )
+        return resolved
+
+
+def _is_context(parameter: inspect.Parameter) -> bool:
+    annotation = parameter.annotation
+    if isinstance(annotation, str):
+        return annotation.split(".")[-1] == "Context" or parameter.name == "ctx"
+    return annotation is Context or parameter.name == "ctx"
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    return f"{getattr(fn, '__qualname__', repr(fn))}()"

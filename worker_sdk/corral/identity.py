@@ -1,0 +1,71 @@
+"""Who a worker process is and how the system talks to it: ids, tags, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from corral.errors import InvalidRequest
+
+WORKER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def default_worker_id() -> str:
+    """Gives `CORRAL_WORKER_ID`, else the name of the host, in the accepted characters."""
+    given = os.environ.get("CORRAL_WORKER_ID")
+    if given:
+        return given
+    return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:128] or "worker"
+
+
+def check_worker_id(worker_id: str) -> None:
+    """Raises `InvalidRequest` for an id that no hub accepts."""
+    if not WORKER_ID.fullmatch(worker_id):
+        raise InvalidRequest(
+            f"Worker id {worker_id!r} is not accepted; use 1 to 128 characters of [A-Za-z0-9._-].",
+            field="worker_id",
+        )
+
+
+def tag_list(tags: Mapping[str, str] | Sequence[str]) -> tuple[str, ...]:
+    """Gives tags as `key=value`; raises `InvalidRequest` for one of another form."""
+    if isinstance(tags, str):
+        raise InvalidRequest(
+            f"tags is the text {tags!r}; give a mapping, or a list of key=value.", field="tags"
+        )
+    if isinstance(tags, Mapping):
+        return tuple(f"{key}={value}" for key, value in tags.items())
+    for tag in tags:
+        if "=" not in tag:
+            raise InvalidRequest(f"Tag {tag!r} is no key=value.", field="tags")
+    return tuple(tags)
+
+
+@contextmanager
+def signals(signalled: Callable[[], None]) -> Generator[None, None, None]:
+    """Calls `signalled` on the running loop at SIGTERM and SIGINT, while inside.
+
+    Does nothing outside of the main thread, where Python gives no signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(signalled)
+
+    # Not the loop's own signal handlers: those do not exist on Windows, and these do the same.
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,133 @@
+"""The handle of one run: follow it, wait for its result, cancel it.
+
+Holds the latest snapshot that a hub gave; asks the hub through its client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import anyio
+
+from corral import encoding
+from corral.errors import BadResult, CorralError, ResultTimeout, RunCancelled, RunFailed
+from corral.records import RunSnapshot, RunStatus
+
+if TYPE_CHECKING:
+    from corral.client import Client
+    from corral.subscription import RunEvents
+
+OutT = TypeVar("OutT")
+
+
+class Run(Generic[OutT]):
+    """One run in the fleet.
+
+    `deduplicated` is true when the submit met an earlier one with the same id or key;
+    `warnings` are what the hub thinks the submitter should know; `durability` is how durable
+    the acceptance is (`memory`, `fsync`, `replica`), empty for a handle that was not submitted.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        run_id: str,
+        *,
+        output_type: Any = Any,
+        snapshot: RunSnapshot | None = None,
+        deduplicated: bool = False,
+        warnings: tuple[str, ...] = (),
+        durability: str = "",
+    ) -> None:
+        self.run_id = run_id
+        self.deduplicated = deduplicated
+        self.warnings = warnings
+        self.durability = durability
+        self._client = client
+        self._output_type = output_type
+        self._snapshot = snapshot
+        self._ended: RunSnapshot | None = None
+
+    @property
+    def snapshot(self) -> RunSnapshot:
+        """The run as a hub gave it last; raises `CorralError` before `refresh` on a bare handle."""
+        if self._snapshot is None:
+            raise CorralError(f"Run {self.run_id} was not asked for yet; await refresh() first.")
+        return self._snapshot
+
+    @property
+    def status(self) -> RunStatus:
+        """The status of the latest snapshot; `refresh` brings a newer one."""
+        return self.snapshot.status
+
+    def events(self, cursor: str = "") -> RunEvents:
+        """Gives the run's events from a cursor (empty: from the first) until it has ended.
+
+        Iterate with `async for`: `Event`, and `GapInEvents` where events are gone.
+        """
+        return self._client.subscribe_run_events(self.run_id, cursor=cursor)
+
+    async def result(self, timeout: float | None = None) -> OutT:
+        """Waits until the run has ended and gives its output as the handler's type.
+
+        `timeout` is in seconds, None: no limit. Raises `RunFailed`, `RunCancelled`,
+        `ResultTimeout` (the run goes on), `BadResult` when the output has another type.
+        """
+        if self._ended is None:
+            with anyio.move_on_after(timeout):
+                await self._follow()
+        ended = self._ended
+        if ended is None:
+            raise ResultTimeout(
+                f"Run {self.run_id} did not end within {timeout} s. It goes on: wait again, or "
+                "cancel it."
+            )
+        return self._output(ended)
+
+    async def cancel(self, reason: str = "") -> bool:
+        """Cancels the run; tells whether it is cancelled, false when it had ended otherwise."""
+        snapshot, cancelled = await self._client.cancel_run(self.run_id, reason)
+        self._snapshot = snapshot
+        return cancelled
+
+    async def describe(self) -> RunSnapshot:
+        """Gives the run in full: input, output, error and attempts."""
+        self._snapshot = await self._client.describe_workflow(self.run_id)
+        return self._snapshot
+
+    async def refresh(self) -> RunSnapshot:
+        """Brings `snapshot` and `status` up to date."""
+        return await self.describe()
+
+    async def _follow(self) -> None:
+        events = self.events()
+        async for _ in events:
+            pass
+        self._ended = events.ended
+        self._snapshot = events.ended
+
+    def _output(self, ended: RunSnapshot) -> OutT:
+        if ended.status is RunStatus.CANCELLED:
+            raise RunCancelled(run_id=self.run_id, reason=ended.cancel_reason)
+        if ended.status is RunStatus.FAILED:
+            error = ended.error
+            raise RunFailed(
+                run_id=self.run_id,
+                code=error.code if error else "UNSPECIFIED",
+                type=error.type if error else "",
+                message=error.message if error else "",
+                retryable=error.retryable if error else False,
+                details=error.details if error else None,
+                attempt=ended.attempt,
+            )
+        try:
+            return encoding.convert(ended.output, self._output_type)
+        except ValueError as error:
+            raise BadResult(
+                f"The output of run {self.run_id} does not fit {self._output_type!r}: {error}. "
+                f'See "corral describe {self.run_id}", or submit by name for plain JSON.'
+            ) from error
+
+    def __repr__(self) -> str:
+        status = self._snapshot.status.value if self._snapshot else "not asked"
+        return f"<Run {self.run_id} {status}>"

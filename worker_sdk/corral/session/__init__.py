@@ -1,0 +1,4 @@
+"""The worker's side of the session protocol.
+
+`core.py` decides, without I/O; `thread.py` is its shell, on a thread of its own.
+"""

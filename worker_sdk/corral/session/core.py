@@ -1,0 +1,386 @@
+"""The worker's side of the session protocol: streams, leases, mail, draining.
+
+Takes what hubs say and what happens on the worker, gives actions. Knows no socket, no clock
+and no randomness; what becomes of each run is decided in `attempts.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+
+from corral.errors import PermissionDenied, Unauthenticated
+from corral.session import rejects
+from corral.session.attempts import Attempts
+from corral.session.messages import (
+    Action,
+    Connect,
+    Connected,
+    Declaration,
+    Ended,
+    HalfClose,
+    Hangup,
+    Log,
+    Outcome,
+    Send,
+)
+from corral.session.route import Route
+from corral_proto.v1 import common_pb2, worker_pb2
+
+PROTOCOL = 1
+ACK_DELAY_MS = 50
+WELCOME_MS = 10_000
+# A stream that lived so long after its Welcome was a good one.
+SETTLED_MS = 2_000
+GOODBYE_MS = 2_000
+# How long a worker that gives everything back looks for a hub to say so.
+GIVE_UP_MS = 5_000
+
+
+class Phase(Enum):
+    """Where the session stands."""
+
+    WAITING = "waiting"
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+class SessionCore:
+    """One worker process, from its first stream to its Goodbye.
+
+    Every method takes the time in milliseconds of any steady clock and gives actions.
+    `hubs` are names for messages to people; `in_use_ms` is how long another owner of the
+    worker id is waited for.
+    """
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        hubs: Sequence[str],
+        route: Route,
+        new_id: Callable[[], str],
+        *,
+        in_use_ms: int = 60_000,
+    ) -> None:
+        self.phase = Phase.WAITING
+        self.session_id = new_id()
+        self._declaration = declaration
+        self._hubs = hubs
+        self._route = route
+        self._new_id = new_id
+        self._in_use_ms = in_use_ms
+        self._attempts = Attempts()
+        self._resident: Mapping[str, int] = {}
+        self._actions: list[Action] = []
+        self._acks: list[worker_pb2.MailAck.Item] = []
+        self._stream = 0
+        self._known = False
+        self._immediate = False
+        self._in_use_since: float | None = None
+        self._lease_ms = 0
+        self._grace_ms = 0
+        self._heard_at = 0.0
+        self._welcomed_at = 0.0
+        self._lost_at: float | None = None
+        # What time brings, each None when nothing is due.
+        self._connect_at: float | None = None
+        self._ack_at: float | None = None
+        self._move_at: float | None = None
+        self._end_at: float | None = None
+
+    @property
+    def stream(self) -> int:
+        """Number of the present stream; words from others count no more."""
+        return self._stream
+
+    def next_wakeup(self) -> float | None:
+        """Gives the time at which `tick` has something to do; None: never."""
+        end_at = None if self.phase is Phase.OPEN else self._end_at
+        times = [self._connect_at, self._ack_at, self._move_at, end_at, self._silence_at()]
+        return min((time for time in times if time is not None), default=None)
+
+    def begin(self, now: float) -> list[Action]:
+        """Opens the first stream."""
+        self._connect(self._route.hub)
+        self._heard_at = now
+        return self._take(now)
+
+    def received(self, stream: int, frame: worker_pb2.HubFrame, now: float) -> list[Action]:
+        """A frame came from a hub."""
+        for message in frame.messages:
+            if stream != self._stream or self.phase not in (Phase.OPENING, Phase.OPEN):
+                break
+            self._heard_at = now
+            self._on_message(message, now)
+        return self._take(now)
+
+    def stream_closed(self, stream: int, code: str, detail: str, now: float) -> list[Action]:
+        """A stream ended; `code` is the name of the gRPC status."""
+        if stream == self._stream and self.phase is not Phase.ENDED:
+            if self.phase is Phase.CLOSING:
+                self._end(None)
+            elif code == "UNAUTHENTICATED":
+                self._end(Unauthenticated(f"{self._hub()}: {detail}. Set CORRAL_TOKEN or token=."))
+            elif code == "PERMISSION_DENIED":
+                self._end(PermissionDenied(f"{self._hub()}: {detail}. Use another token."))
+            else:
+                self._lost(f"{code} {detail}".strip(), now)
+        return self._take(now)
+
+    def handler_ended(self, run_id: str, fence: str, outcome: Outcome, now: float) -> list[Action]:
+        """A handler has really ended."""
+        self._attempts.handler_ended((run_id, fence), outcome)
+        return self._take(now)
+
+    def event_emitted(
+        self, run_id: str, fence: str, type_: str, payload: bytes, now: float
+    ) -> list[Action]:
+        """A handler emitted an event."""
+        self._attempts.emitted((run_id, fence), type_, payload)
+        return self._take(now)
+
+    def resident_changed(self, resident: Mapping[str, int], now: float) -> list[Action]:
+        """Other models are loaded now: name to MB of video memory."""
+        self._resident = dict(resident)
+        if self.phase is Phase.OPEN:
+            update = worker_pb2.Update(resident=self._resident_models())
+            self._send(worker_pb2.WorkerMessage(update=update))
+        return self._take(now)
+
+    def drain(self, now: float, *, immediate: bool = False) -> list[Action]:
+        """Take no new work; end when all is done, or given back when `immediate`."""
+        self._drain(now, immediate=immediate)
+        return self._take(now)
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed."""
+        if self._connect_at is not None and now >= self._connect_at:
+            self._connect_at = None
+            self._heard_at = now
+            self._connect(self._route.hub)
+        silence_at = self._silence_at()
+        if silence_at is not None and now >= silence_at:
+            if self.phase is Phase.CLOSING:
+                self._end(None)
+            else:
+                self._lost("no word from the hub", now)
+        if self._move_at is not None and now >= self._move_at:
+            self._lost("the hub asked to move", now)
+        if self._end_at is not None and now >= self._end_at and self.phase is not Phase.OPEN:
+            self._end(None)
+        if self._ack_at is not None and now >= self._ack_at:
+            self._flush_acks()
+        return self._take(now)
+
+    def _take(self, now: float) -> list[Action]:
+        actions, messages = self._attempts.take()
+        self._actions.extend(actions)
+        if self.phase is Phase.OPEN:
+            for message in messages:
+                self._send(message)
+        if self._attempts.draining and not self._attempts.busy:
+            self._finish(now)
+        taken, self._actions = self._actions, []
+        return taken
+
+    def _on_message(self, message: worker_pb2.HubMessage, now: float) -> None:
+        kind = message.WhichOneof("message")
+        if kind == "welcome" and self.phase is Phase.OPENING:
+            self._on_welcome(message.welcome, now)
+            return
+        if kind == "reject":
+            self._on_reject(message.reject, now)
+            return
+        if self.phase is not Phase.OPEN:
+            self._lost(f"the hub said {kind} before Welcome", now)
+            return
+        match kind:
+            case "assignment":
+                self._mail(message.assignment.run_id, message.assignment.fence, "run", now)
+                self._attempts.assigned(message.assignment)
+            case "stop":
+                stop = message.stop
+                self._mail(stop.run_id, stop.fence, "stop", now)
+                self._attempts.told_to_stop((stop.run_id, stop.fence), stop.reason)
+            case "answer":
+                # No handler of this SDK asks; the mail must still not be sent for ever.
+                self._mail(message.answer.run_id, message.answer.fence, "answer", now)
+            case "report_ack":
+                for item in message.report_ack.items:
+                    self._attempts.acknowledged(item)
+            case "ping":
+                pong = worker_pb2.Pong(number=message.ping.number)
+                self._send(worker_pb2.WorkerMessage(pong=pong))
+            case "reconnect":
+                self._move_at = now + message.reconnect.after_ms
+            case "drain":
+                self._drain(now, immediate=message.drain.immediate)
+            case "unsupported":
+                unsupported = message.unsupported
+                text = f"{self._hub()} does not support {unsupported.what}: {unsupported.detail}"
+                self._actions.append(Log("warning", text))
+            case _:
+                text = f"{self._hub()} said something that this SDK does not know: {kind}"
+                self._actions.append(Log("warning", text))
+
+    def _on_welcome(self, welcome: worker_pb2.Welcome, now: float) -> None:
+        self.phase = Phase.OPEN
+        self._known = True
+        self._in_use_since = None
+        self._lost_at = None
+        self._welcomed_at = now
+        self._lease_ms = welcome.lease_ms
+        self._grace_ms = welcome.grace_ms
+        self._attempts.max_payload_bytes = welcome.max_payload_bytes
+        self._actions.append(Connected(welcome.hub))
+        # What was said before this stream goes first and in order; what the verdicts bring
+        # about is said after it.
+        waiting = self._attempts.reports.all()
+        self._attempts.take_messages()
+        for message in waiting:
+            self._send(message)
+        for verdict in welcome.held:
+            if not verdict.keep:
+                self._attempts.told_to_stop((verdict.run_id, verdict.fence), "lost")
+        if self._attempts.draining:
+            self._say_draining()
+
+    def _on_reject(self, reject: worker_pb2.Reject, now: float) -> None:
+        error = rejects.final_error(reject, self._hub(), self._declaration.worker_id)
+        if error is not None:
+            self._end(error)
+            return
+        if reject.reason == worker_pb2.REJECT_REASON_SESSION_LOST:
+            # The runs that it holds are listed again; the verdicts say which may go on.
+            self.session_id = self._new_id()
+            self._known = False
+        if reject.reason == worker_pb2.REJECT_REASON_WORKER_ID_IN_USE:
+            if self._in_use_since is None:
+                self._in_use_since = now
+            elif now - self._in_use_since >= self._in_use_ms:
+                self._end(rejects.in_use(reject, self._declaration.worker_id, self._in_use_ms))
+                return
+        self._lost(f"{rejects.name(reject.reason)}: {reject.detail}", now)
+
+    def _drain(self, now: float, *, immediate: bool) -> None:
+        if self.phase is Phase.ENDED:
+            return
+        if not self._attempts.draining:
+            self._attempts.draining = True
+            if self.phase is Phase.OPEN:
+                self._say_draining()
+        if immediate and not self._immediate:
+            self._immediate = True
+            self._attempts.give_back_all()
+            self._end_at = now + GIVE_UP_MS
+
+    def _say_draining(self) -> None:
+        self._send(worker_pb2.WorkerMessage(draining=worker_pb2.Draining(reason="stopping")))
+
+    def _finish(self, now: float) -> None:
+        if self.phase is Phase.OPEN:
+            goodbye = worker_pb2.Goodbye(reason="drained")
+            self._send(worker_pb2.WorkerMessage(goodbye=goodbye))
+            self._actions.append(HalfClose())
+            self.phase = Phase.CLOSING
+            self._move_at = None
+            self._heard_at = now
+        elif self.phase is Phase.WAITING:
+            # Nothing is held and nobody listens: the session's grace does the rest.
+            self._end(None)
+        elif self.phase is Phase.OPENING and self._end_at is None:
+            self._end_at = now + GOODBYE_MS
+
+    def _connect(self, hub: int) -> None:
+        self._stream += 1
+        self.phase = Phase.OPENING
+        self._actions.append(Connect(self._stream, hub, self._hello()))
+
+    def _lost(self, why: str, now: float) -> None:
+        """The present stream is no longer of use: go to the next hub."""
+        if self.phase is Phase.OPEN and now - self._welcomed_at >= SETTLED_MS:
+            self._route.settle()
+        left = self._hub()
+        self._actions.append(Hangup())
+        self._acks.clear()
+        self._ack_at = self._move_at = None
+        if self._lost_at is None:
+            self._lost_at = now
+        in_grace = self._known and now - self._lost_at < self._grace_ms
+        hub, delay_ms = self._route.next(in_grace=in_grace)
+        tries = self._route.tries
+        # Every failure at first, then at a thinning rate: a hub may be away for a night.
+        if tries <= len(self._hubs) + 1 or tries & (tries - 1) == 0:
+            level = "warning" if tries > len(self._hubs) else "info"
+            text = f"Left {left} ({why}); {self._hubs[hub]} is next, in {delay_ms} ms."
+            self._actions.append(Log(level, text))
+        self.phase = Phase.WAITING
+        self._connect_at = now + delay_ms
+        if delay_ms == 0:
+            self._connect_at = None
+            self._heard_at = now
+            self._connect(hub)
+
+    def _end(self, error: Exception | None) -> None:
+        self.phase = Phase.ENDED
+        self._connect_at = self._ack_at = self._move_at = self._end_at = None
+        self._actions.append(Ended(error))
+
+    def _silence_at(self) -> float | None:
+        match self.phase:
+            case Phase.OPENING:
+                return self._heard_at + WELCOME_MS
+            case Phase.OPEN:
+                return self._heard_at + self._lease_ms / 2 if self._lease_ms else None
+            case Phase.CLOSING:
+                return self._heard_at + GOODBYE_MS
+            case _:
+                return None
+
+    def _mail(self, run_id: str, fence: str, word: str, now: float) -> None:
+        self._acks.append(worker_pb2.MailAck.Item(run_id=run_id, fence=fence, word=word))
+        if self._ack_at is None:
+            self._ack_at = now + ACK_DELAY_MS
+
+    def _flush_acks(self) -> None:
+        self._ack_at = None
+        if self._acks and self.phase is Phase.OPEN:
+            ack = worker_pb2.MailAck(items=self._acks)
+            self._actions.append(Send(worker_pb2.WorkerMessage(mail_ack=ack)))
+        self._acks.clear()
+
+    def _send(self, message: worker_pb2.WorkerMessage) -> None:
+        self._flush_acks()
+        self._actions.append(Send(message))
+
+    def _hub(self) -> str:
+        return self._hubs[self._route.hub]
+
+    def _resident_models(self) -> list[common_pb2.ResidentModel]:
+        return [
+            common_pb2.ResidentModel(name=name, vram_mb=vram_mb)
+            for name, vram_mb in self._resident.items()
+        ]
+
+    def _hello(self) -> worker_pb2.WorkerMessage:
+        own = self._declaration
+        return worker_pb2.WorkerMessage(
+            hello=worker_pb2.Hello(
+                protocol=PROTOCOL,
+                worker_id=own.worker_id,
+                instance=own.instance,
+                session_id=self.session_id,
+                capabilities=own.capabilities,
+                tags=own.tags,
+                labels=own.labels,
+                taints=own.taints,
+                admission=own.admission,
+                resident=self._resident_models(),
+                sdk=own.sdk,
+                held=self._attempts.held(),
+                resume=self._known,
+                devices=own.devices,
+            )
+        )

@@ -1,0 +1,121 @@
+"""What the session's core and its shell say to each other.
+
+Actions go from the core to the shell, outcomes from handlers to the core. Values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from corral_proto.v1 import common_pb2, worker_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A handler returned; `data` is its output as JSON."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A handler raised, or could not be called."""
+
+    error: common_pb2.RunError
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A handler ended because it was told to stop."""
+
+
+Outcome = Output | Failure | Abandoned
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Open a stream to a hub, with this message first."""
+
+    stream: int
+    hub: int
+    hello: worker_pb2.WorkerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """Cut the present stream and read no more from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message on the present stream."""
+
+    message: worker_pb2.WorkerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class HalfClose:
+    """Send what is queued, then close the sending side of the present stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Execute an assignment."""
+
+    assignment: worker_pb2.Assignment
+
+
+@dataclass(frozen=True, slots=True)
+class StopRun:
+    """Tell a handler to stop."""
+
+    run_id: str
+    fence: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEvent:
+    """An event is no longer on its way: another one may be emitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A hub has welcomed the worker."""
+
+    hub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Something that a person should know."""
+
+    level: Literal["info", "warning"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over: well, or with an error that is final."""
+
+    error: Exception | None
+
+
+Action = Connect | Hangup | Send | HalfClose | Start | StopRun | FreeEvent | Connected | Log | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a worker says about itself in Hello, the same for its whole life."""
+
+    worker_id: str
+    instance: str
+    sdk: str
+    capabilities: Sequence[common_pb2.Capability]
+    tags: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    taints: Sequence[common_pb2.Taint] = ()
+    admission: common_pb2.Admission = field(default_factory=common_pb2.Admission)
+    devices: Sequence[str] = ()

@@ -1,0 +1,46 @@
+"""Which hub next, and after what delay.
+
+After a loss every other hub is tried once at once, since the grace of the session runs;
+then delays grow. Knows no clock and no randomness of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from corral.terms import Backoff
+
+# While the hub still waits for the session, no delay is longer than this.
+GRACE_DELAY_MS = 1000
+
+
+class Route:
+    """The order of hubs of one worker; `random` gives numbers in [0, 1)."""
+
+    def __init__(
+        self, hubs: int, first: int, backoff: Backoff, random: Callable[[], float]
+    ) -> None:
+        self._hubs = hubs
+        self._hub = first % hubs
+        self._backoff = backoff
+        self._random = random
+        self.tries = 0
+
+    @property
+    def hub(self) -> int:
+        """The hub that was chosen last."""
+        return self._hub
+
+    def settle(self) -> None:
+        """A stream has lived: the next loss is a new one."""
+        self.tries = 0
+
+    def next(self, *, in_grace: bool) -> tuple[int, int]:
+        """Gives the next hub and the delay in milliseconds before it is dialled."""
+        self._hub = (self._hub + 1) % self._hubs
+        step = self.tries - self._hubs
+        self.tries += 1
+        if step < 0:
+            return self._hub, 0
+        delay = self._backoff.delay_ms(step, self._random())
+        return self._hub, min(delay, GRACE_DELAY_MS) if in_grace else delay

@@ -1,0 +1,192 @@
+"""The shell of the session: one thread that feeds the core and carries out its actions.
+
+Owns the core, the present stream and the clock. It is a thread of its own so that a handler
+that blocks the user's event loop stops neither pongs nor reports.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from corral.addresses import Address
+from corral.channel import Metadata
+from corral.session.core import Phase, SessionCore
+from corral.session.credit import Credit
+from corral.session.messages import (
+    Action,
+    Connect,
+    Connected,
+    Ended,
+    FreeEvent,
+    HalfClose,
+    Hangup,
+    Log,
+    Outcome,
+    Send,
+    Start,
+    StopRun,
+)
+from corral.session.stream import HubStream
+from corral_proto.v1 import worker_pb2
+
+logger = logging.getLogger("corral.session")
+
+# Events that may be on their way from handlers to a hub, all runs together.
+EVENTS_ON_THEIR_WAY = 1024
+# Words that are treated before what they cause is carried out.
+BATCH = 256
+
+Step = Callable[[float], list[Action]]
+
+
+class Host(Protocol):
+    """Who executes what the session wants. Called on the session's thread; must not wait."""
+
+    def start(self, assignment: worker_pb2.Assignment) -> None:
+        """Executes an assignment."""
+        ...
+
+    def stop(self, run_id: str, fence: str, reason: str) -> None:
+        """Tells a handler to stop."""
+        ...
+
+    def connected(self, hub: str) -> None:
+        """A hub has welcomed the worker."""
+        ...
+
+    def ended(self, error: Exception | None) -> None:
+        """The session is over; the last call."""
+        ...
+
+
+class SessionThread:
+    """Runs a session from `start` until the host is told that it ended. Safe in threads."""
+
+    def __init__(
+        self, core: SessionCore, addresses: tuple[Address, ...], metadata: Metadata, host: Host
+    ) -> None:
+        self.credit = Credit(EVENTS_ON_THEIR_WAY)
+        self._core = core
+        self._addresses = addresses
+        self._metadata = metadata
+        self._host = host
+        self._inbox: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
+        self._stream: HubStream | None = None
+        self._thread = threading.Thread(target=self._run, name="corral-session", daemon=True)
+
+    def start(self) -> None:
+        """Begins the session."""
+        self._inbox.put(self._core.begin)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends the thread at once, saying nothing to the hub, and waits for its end."""
+        self._inbox.put(None)
+        self._thread.join()
+        self.credit.open()
+
+    def drain(self, *, immediate: bool) -> None:
+        """Asks for no new work and for the end."""
+        self._inbox.put(lambda now: self._core.drain(now, immediate=immediate))
+
+    def say_event(self, run_id: str, fence: str, type_: str, payload: bytes) -> None:
+        """Hands an event over; the caller has taken a place of `credit` for it."""
+        self._inbox.put(lambda now: self._core.event_emitted(run_id, fence, type_, payload, now))
+
+    def handler_ended(self, run_id: str, fence: str, outcome: Outcome) -> None:
+        """Hands the end of a handler over."""
+        self._inbox.put(lambda now: self._core.handler_ended(run_id, fence, outcome, now))
+
+    def resident_changed(self, resident: Mapping[str, int]) -> None:
+        """Hands over which models are loaded now."""
+        self._inbox.put(lambda now: self._core.resident_changed(resident, now))
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception as error:
+            # The edge of the thread: whoever waits for the session must hear of its end.
+            logger.exception("The session's thread failed; the worker ends.")
+            self._host.ended(error)
+        finally:
+            self._hang_up()
+
+    def _loop(self) -> None:
+        while True:
+            steps = self._wait()
+            for step in steps:
+                if step is None:
+                    return
+                self._perform(step(_now_ms()))
+            # After what has arrived: silence is judged by what was heard, not by what a
+            # stalled process has not looked at yet.
+            self._perform(self._core.tick(_now_ms()))
+            if self._core.phase is Phase.ENDED:
+                return
+
+    def _wait(self) -> list[Step | None]:
+        wakeup = self._core.next_wakeup()
+        timeout = None if wakeup is None else max(0.0, (wakeup - _now_ms()) / 1000)
+        steps: list[Step | None] = []
+        try:
+            steps.append(self._inbox.get(timeout=timeout))
+            while len(steps) < BATCH:
+                steps.append(self._inbox.get_nowait())
+        except queue.Empty:
+            pass
+        return steps
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(message):
+                    if self._stream is not None:
+                        self._stream.send(message)
+                case Start(assignment):
+                    self._host.start(assignment)
+                case StopRun(run_id, fence, reason):
+                    self._host.stop(run_id, fence, reason)
+                case FreeEvent():
+                    self.credit.give()
+                case Connect(number, hub, hello):
+                    self._hang_up()
+                    self._stream = HubStream(
+                        number,
+                        self._addresses[hub],
+                        self._metadata,
+                        hello,
+                        self._on_frame,
+                        self._on_closed,
+                    )
+                case Hangup():
+                    self._hang_up()
+                case HalfClose():
+                    if self._stream is not None:
+                        self._stream.half_close()
+                case Connected(hub):
+                    self._host.connected(hub)
+                case Log(level, text):
+                    logger.log(logging.WARNING if level == "warning" else logging.INFO, text)
+                case Ended(error):
+                    self._hang_up()
+                    self._host.ended(error)
+
+    def _hang_up(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.hang_up()
+
+    def _on_frame(self, stream: int, frame: worker_pb2.HubFrame) -> None:
+        self._inbox.put(lambda now: self._core.received(stream, frame, now))
+
+    def _on_closed(self, stream: int, code: str, detail: str) -> None:
+        self._inbox.put(lambda now: self._core.stream_closed(stream, code, detail, now))
+
+
+def _now_ms() -> float:
+    return time.monotonic() * 1000

@@ -1,0 +1,229 @@
+"""What a submitter asks for: one `Submit` per run, and its wire form.
+
+Fills in what makes a call repeatable (a random run id). Checks only what cannot be put on
+the wire; the hub checks the rest and names the field.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
+
+from corral import encoding
+from corral.errors import InvalidRequest
+from corral.handlers import Handler
+from corral.terms import Capability, Fairness, RetryPolicy, Selector, Toleration
+from corral_proto.v1 import common_pb2
+from corral_proto.v1 import orchestrator_pb2 as pb
+
+OutT = TypeVar("OutT")
+
+MAX_UINT32 = 2**32 - 1
+MAX_UINT64 = 2**64 - 1
+MAX_BATCH_RUNS = 1000
+MAX_BATCH_BYTES = 3 * 1024 * 1024
+
+
+def new_run_id() -> str:
+    """Chooses the id of a run, so that a submit whose reply was lost can be repeated."""
+    return uuid.uuid4().hex
+
+
+class SubmitOptions(TypedDict, total=False):
+    """How a run is to be treated. Everything has a default; durations are milliseconds."""
+
+    # Id, up to 64 characters of [A-Za-z0-9._-]; random by default.
+    run_id: str
+    # The same key and the same request give the same run.
+    idempotency_key: str
+    # 0 (first) to 255, default 128.
+    priority: int
+    # The run fails when it has not ended by then; 0: no deadline.
+    deadline_ms: int
+    # Longest wait for a worker; 0: no limit.
+    max_queue_wait_ms: int
+    # Longest time of one attempt; 0: no limit.
+    max_run_ms: int
+    # It does not start before; 0: at once.
+    start_delay_ms: int
+    # Tags that a worker must have, `key=value` or `key=*`.
+    required_tags: Sequence[str]
+    # Conditions on the worker's labels.
+    selector: Selector
+    # Taints that do not keep the run away.
+    tolerations: Sequence[Toleration]
+    # What a worker must offer instead of `workflow:<workflow>@<version>`; a string is `kind@1`.
+    capability: str | Capability
+    # Version of the workflow; 0: any, the highest with room. Default: the handler's own, 0 by name.
+    workflow_version: int
+    # False refuses the run when no session can take it now; default True.
+    wait_for_worker: bool
+    # Video memory that it needs in MB, on one device.
+    vram_mb: int
+    # A model that is best loaded already.
+    model: str
+    # How it shares the workers: an object, or key and weight.
+    fairness: Fairness
+    fairness_key: str
+    fairness_weight: int
+    # When a failure is followed by another attempt; default: never.
+    retry: RetryPolicy
+    # Lost leases after which it fails; 0: 3.
+    max_lost: int
+    # How long its record is kept after its end; 0: the hub's default.
+    retention_ms: int
+    # For listings and for the handler.
+    labels: Mapping[str, str]
+    # W3C trace context, carried to the handler unread.
+    traceparent: str
+    tracestate: str
+
+
+class Submit(Generic[OutT]):
+    """One run as asked for: a handler or the name of a workflow, its input, its options.
+
+    The run id is chosen here when none is given, so the same object submitted twice is one
+    run. Raises `InvalidRequest` for what cannot be put on the wire.
+    """
+
+    @overload
+    def __init__(
+        self,
+        workflow: Handler[..., Any, OutT],
+        input: Any = None,
+        **options: Unpack[SubmitOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Submit[Any], workflow: str, input: Any = None, **options: Unpack[SubmitOptions]
+    ) -> None: ...
+    def __init__(
+        self,
+        workflow: Handler[..., Any, OutT] | str,
+        input: Any = None,
+        **options: Unpack[SubmitOptions],
+    ) -> None:
+        unknown = sorted(set(options) - SubmitOptions.__annotations__.keys())
+        if unknown:
+            raise TypeError(
+                f"Unknown options {', '.join(unknown)}; known are "
+                f"{', '.join(sorted(SubmitOptions.__annotations__))}."
+            )
+        self.workflow = workflow
+        self.request = _request(workflow, input, options)
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self.request.run_id
+
+    def output_type(self) -> Any:
+        """Gives the type of the output as far as the handler tells it."""
+        return self.workflow.output_type if isinstance(self.workflow, Handler) else Any
+
+
+def _request(
+    workflow: Handler[..., Any, Any] | str, value: Any, options: SubmitOptions
+) -> pb.SubmitWorkflowRequest:
+    name, version, capability = _target(workflow, options)
+    request = pb.SubmitWorkflowRequest(
+        run_id=options.get("run_id") or new_run_id(),
+        workflow=name,
+        workflow_version=_number("workflow_version", version, MAX_UINT32),
+        input=_input(value),
+        required_tags=_texts("required_tags", options.get("required_tags", ())),
+        idempotency_key=options.get("idempotency_key", ""),
+        wait_for_worker=options.get("wait_for_worker", True),
+        max_lost=_number("max_lost", options.get("max_lost", 0), MAX_UINT32),
+        labels=options.get("labels", {}),
+        tolerations=[toleration.to_wire() for toleration in options.get("tolerations", ())],
+        deadline_ms=_number("deadline_ms", options.get("deadline_ms", 0)),
+        max_queue_wait_ms=_number("max_queue_wait_ms", options.get("max_queue_wait_ms", 0)),
+        max_run_ms=_number("max_run_ms", options.get("max_run_ms", 0)),
+        start_delay_ms=_number("start_delay_ms", options.get("start_delay_ms", 0)),
+        retention_ms=_number("retention_ms", options.get("retention_ms", 0)),
+        capability=capability.to_wire() if capability else None,
+        selector=options["selector"].to_wire() if "selector" in options else None,
+        retry=options["retry"].to_wire() if "retry" in options else None,
+        fairness=_fairness(options),
+    )
+    if "priority" in options:
+        request.priority = _number("priority", options["priority"], MAX_UINT32)
+    if "vram_mb" in options or "model" in options:
+        request.resource_hint.vram_mb = _number("vram_mb", options.get("vram_mb", 0))
+        request.resource_hint.model = options.get("model", "")
+    if "traceparent" in options or "tracestate" in options:
+        request.trace.traceparent = options.get("traceparent", "")
+        request.trace.tracestate = options.get("tracestate", "")
+    return request
+
+
+def _target(
+    workflow: Handler[..., Any, Any] | str, options: SubmitOptions
+) -> tuple[str, int, Capability | None]:
+    capability = Capability.parse(options["capability"]) if "capability" in options else None
+    if isinstance(workflow, str):
+        return workflow, options.get("workflow_version", 0), capability
+    version = workflow.version if workflow.is_workflow else 0
+    if not workflow.is_workflow and capability is None:
+        capability = workflow.capability
+    return workflow.workflow, options.get("workflow_version", version), capability
+
+
+def _fairness(options: SubmitOptions) -> common_pb2.Fairness | None:
+    parts = "fairness_key" in options or "fairness_weight" in options
+    if "fairness" in options:
+        if parts:
+            raise InvalidRequest(
+                "Both fairness and fairness_key or fairness_weight are given; use one.",
+                field="fairness",
+            )
+        return options["fairness"].to_wire()
+    if not parts:
+        return None
+    weight = _number("fairness_weight", options.get("fairness_weight", 0), MAX_UINT32)
+    return common_pb2.Fairness(key=options.get("fairness_key", ""), weight=weight)
+
+
+def _input(value: Any) -> bytes:
+    try:
+        return encoding.encode(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(
+            f"The input cannot be written as JSON: {error}. Use plain values, a dataclass or "
+            "a msgspec.Struct.",
+            field="input",
+        ) from error
+
+
+def _number(name: str, value: int, limit: int = MAX_UINT64) -> int:
+    if not 0 <= value <= limit:
+        raise InvalidRequest(f"{name} is {value}; give 0 to {limit}.", field=name, limit=str(limit))
+    return value
+
+
+def _texts(name: str, value: Sequence[str]) -> Sequence[str]:
+    if isinstance(value, str):
+        raise InvalidRequest(
+            f"{name} is the text {value!r}; give a list, e.g. [{value!r}].", field=name
+        )
+    return value
+
+
+def batches(
+    requests: Sequence[pb.SubmitWorkflowRequest],
+) -> Iterator[Sequence[pb.SubmitWorkflowRequest]]:
+    """Cuts a list into parts that one call may carry, in order."""
+    part: list[pb.SubmitWorkflowRequest] = []
+    size = 0
+    for request in requests:
+        # Eight bytes for the envelope of one entry.
+        more = request.ByteSize() + 8
+        if part and (len(part) == MAX_BATCH_RUNS or size + more > MAX_BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(request)
+        size += more
+    if part:
+        yield part

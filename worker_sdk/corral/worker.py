@@ -1,0 +1,355 @@
+"""The worker: what users write handlers on, and what runs them.
+
+Owns the lifespan, the handlers' tasks and threads, and the session's thread. What the session
+says is decided in `session/`; which handler takes a run in `dispatch.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import zlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from random import random
+from types import TracebackType
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, overload
+
+import anyio
+import anyio.to_thread
+
+from corral import identity
+from corral.addresses import parse_addresses
+from corral.channel import call_metadata
+from corral.dispatch import Dispatcher
+from corral.errors import BadHandler, CorralError, NoHub
+from corral.executors.inline import InlineExecutor
+from corral.executors.thread import ThreadExecutor
+from corral.handlers import WORKFLOW_PREFIX, Handler
+from corral.hosting import Hosting
+from corral.session.core import SessionCore
+from corral.session.messages import Declaration
+from corral.session.route import Route
+from corral.session.thread import SessionThread
+from corral.terms import Admission, Backoff, Capability, Fixed, Taint
+from corral.version import SDK_NAME
+
+logger = logging.getLogger("corral.worker")
+
+P = ParamSpec("P")
+OutT = TypeVar("OutT")
+
+Lifespan = Callable[["Worker"], AbstractAsyncContextManager[Any]]
+
+MAX_CAPABILITIES = 64
+# Plain functions at once; more wait for a thread.
+MAX_THREADS = 512
+CONNECT_SECONDS = 30.0
+# How long a cancelled `run` looks for a hub that takes back what it held.
+CANCEL_SECONDS = 5.0
+
+
+class Decorator(Protocol):
+    """Turns a function into a `Handler` that keeps its types."""
+
+    @overload
+    def __call__(
+        self, fn: Callable[P, Coroutine[Any, Any, OutT]]
+    ) -> Handler[P, Coroutine[Any, Any, OutT], OutT]: ...
+    @overload
+    def __call__(self, fn: Callable[P, OutT]) -> Handler[P, OutT, OutT]: ...
+
+
+class Worker:
+    """Executes runs.
+
+    `worker_id`: stable over restarts, one living process each; default `CORRAL_WORKER_ID`,
+    then the name of the host. `hubs`, `token`, `namespace` as in `Client`. `admission`: how
+    much it takes at once, default one run. `tags`: what submitters ask for by `required_tags`;
+    `labels`, `taints`: what selectors and tolerations look at. `devices`: names, for people.
+    `backoff`: delays between attempts to reach a hub. `lifespan`: an async context manager
+    that is entered before the first connection and left at the end; what it yields is
+    `ctx.state`. `in_use_seconds`: how long another owner of the worker id is waited for.
+    """
+
+    def __init__(
+        self,
+        worker_id: str | None = None,
+        *,
+        hubs: str | Sequence[str] | None = None,
+        token: str | None = None,
+        namespace: str | None = None,
+        admission: Admission | None = None,
+        tags: Mapping[str, str] | Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        taints: Sequence[Taint] = (),
+        devices: Sequence[str] = (),
+        backoff: Backoff | None = None,
+        lifespan: Lifespan | None = None,
+        in_use_seconds: float = 60.0,
+    ) -> None:
+        self.worker_id = worker_id or identity.default_worker_id()
+        self.hubs = hubs
+        self.token = token
+        self.namespace = namespace
+        self.admission: Admission = admission or Fixed(1)
+        self.tags = identity.tag_list(tags)
+        self.labels = dict(labels or {})
+        self.taints = tuple(taints)
+        self.devices = tuple(devices)
+        self.backoff = backoff or Backoff()
+        self.lifespan = lifespan
+        self.in_use_seconds = in_use_seconds
+        self._handlers: dict[Capability, Handler[..., Any, Any]] = {}
+        self._resident: dict[str, int] = {}
+        self._session: SessionThread | None = None
+        self._welcomed = asyncio.Event()
+        self._stop_wanted: bool | None = None
+        self._running = False
+        self._background: asyncio.Task[None] | None = None
+
+    @property
+    def handlers(self) -> Mapping[Capability, Handler[..., Any, Any]]:
+        """What this worker executes, by the capability that it advertises."""
+        return dict(self._handlers)
+
+    @overload
+    def workflow(
+        self, name: Callable[P, Coroutine[Any, Any, OutT]], /
+    ) -> Handler[P, Coroutine[Any, Any, OutT], OutT]: ...
+    @overload
+    def workflow(self, name: Callable[P, OutT], /) -> Handler[P, OutT, OutT]: ...
+    @overload
+    def workflow(self, name: str | None = None, *, version: int = 1) -> Decorator: ...
+    def workflow(self, name: Callable[..., Any] | str | None = None, *, version: int = 1) -> Any:
+        """Makes a function the handler of a workflow; advertises `workflow:<name>@<version>`.
+
+        The name defaults to that of the function. The function takes `(ctx, input)`, either
+        one, or nothing. Raises `BadHandler` when it cannot be a handler.
+        """
+
+        def decorate(fn: Callable[..., Any]) -> Handler[..., Any, Any]:
+            workflow = name if isinstance(name, str) else fn.__name__
+            capability = _version(f"{WORKFLOW_PREFIX}{workflow}", version)
+            return self._add(
+                Handler(fn, workflow=workflow, capability=capability, is_workflow=True)
+            )
+
+        return decorate(name) if callable(name) else decorate
+
+    def capability(self, capability: str | Capability) -> Decorator:
+        """Makes a function the handler of every run that is matched by a capability.
+
+        `kind@version`, or `kind`, which is version 1. Raises `BadHandler` and `InvalidRequest`.
+        """
+        wanted = Capability.parse(capability)
+        wanted = _version(wanted.kind, wanted.version)
+
+        def decorate(fn: Callable[..., Any]) -> Any:
+            return self._add(
+                Handler(fn, workflow=fn.__name__, capability=wanted, is_workflow=False)
+            )
+
+        return decorate
+
+    def resident(self, model: str, *, vram_mb: int = 0) -> None:
+        """Tells the hubs at once that a model is loaded; `vram_mb` is what it holds, 0: unknown.
+
+        Runs that ask for the model then come here first. Safe in threads.
+        """
+        self._resident[model] = vram_mb
+        self._tell_resident()
+
+    def evicted(self, model: str) -> None:
+        """Tells the hubs at once that a model is no longer loaded. Safe in threads."""
+        self._resident.pop(model, None)
+        self._tell_resident()
+
+    def stop(self, *, immediate: bool = False) -> None:
+        """Asks the worker to take no new work, finish, and end; returns at once.
+
+        `immediate` gives back what runs instead of finishing it. Safe in threads.
+        """
+        self._stop_wanted = immediate or bool(self._stop_wanted)
+        if self._session is not None:
+            self._session.drain(immediate=immediate)
+
+    async def run(self) -> None:
+        """Executes runs until the worker is drained or stopped.
+
+        Raises what is final: `SessionSuperseded`, `WorkerIdInUse`, `WorkerRejected`,
+        `Unauthenticated`, `PermissionDenied`. Cancelled, it gives back what it holds.
+        """
+        if self._running:
+            raise CorralError(f"Worker {self.worker_id!r} runs already; make another Worker.")
+        self._check()
+        self._running = True
+        try:
+            async with self.lifespan(self) if self.lifespan else nullcontext() as state:
+                error = await self._serve(state)
+        finally:
+            self._running = False
+            self._stop_wanted = None
+        if error is not None:
+            raise error
+
+    def run_forever(self) -> None:
+        """Executes runs in this thread until SIGTERM or SIGINT, then finishes and returns.
+
+        A second signal gives back what still runs.
+        """
+        if not logging.getLogger().handlers:
+            logging.basicConfig(
+                level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+            )
+        asyncio.run(self._run_with_signals())
+
+    async def __aenter__(self) -> Self:
+        """Runs the worker in the background; returns when a hub has welcomed it."""
+        self._welcomed = asyncio.Event()
+        self._background = asyncio.create_task(self.run(), name=f"corral {self.worker_id}")
+        welcomed = asyncio.create_task(self._welcomed.wait(), name="corral welcome")
+        try:
+            await asyncio.wait(
+                {self._background, welcomed},
+                timeout=CONNECT_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if self._background.done():
+                await self._background
+            if not welcomed.done():
+                raise NoHub(
+                    f"No hub welcomed worker {self.worker_id!r} within {CONNECT_SECONDS:g} s. "
+                    "Check the addresses and that a hub runs there."
+                )
+        except BaseException:
+            self._background.cancel()
+            await asyncio.wait({self._background})
+            raise
+        finally:
+            welcomed.cancel()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finishes what runs, or gives it back when the block raised, and ends."""
+        background, self._background = self._background, None
+        if background is not None:
+            self.stop(immediate=error is not None)
+            await background
+
+    def _add(self, handler: Handler[..., Any, Any]) -> Handler[..., Any, Any]:
+        other = self._handlers.get(handler.capability)
+        if other is not None:
+            raise BadHandler(
+                f"Both {other.workflow} and {handler.workflow} are handlers of "
+                f"{handler.capability}; give one another name or version."
+            )
+        self._handlers[handler.capability] = handler
+        return handler
+
+    def _check(self) -> None:
+        identity.check_worker_id(self.worker_id)
+        if not self._handlers:
+            raise BadHandler(
+                f"Worker {self.worker_id!r} has no handlers; decorate a function with "
+                "@worker.workflow or @worker.capability."
+            )
+        if len(self._handlers) > MAX_CAPABILITIES:
+            raise BadHandler(
+                f"Worker {self.worker_id!r} has {len(self._handlers)} handlers, the limit is "
+                f"{MAX_CAPABILITIES}. Spread them over several workers."
+            )
+
+    def _tell_resident(self) -> None:
+        if self._session is not None:
+            self._session.resident_changed(dict(self._resident))
+
+    async def _serve(self, state: Any) -> Exception | None:
+        addresses = parse_addresses(self.hubs)
+        metadata = call_metadata(addresses, self.token, self.namespace)
+        # Workers spread over the hubs by their name, and come back to the same one.
+        first = zlib.crc32(self.worker_id.encode()) % len(addresses)
+        core = SessionCore(
+            self._declaration(),
+            [str(address) for address in addresses],
+            Route(len(addresses), first, self.backoff, random),
+            lambda: secrets.token_hex(16),
+            in_use_ms=int(self.in_use_seconds * 1000),
+        )
+        loop = asyncio.get_running_loop()
+        threads = ThreadExecutor(self._threads())
+        hosting = Hosting(loop, self._welcomed)
+        session = SessionThread(core, addresses, metadata, hosting)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                inline = InlineExecutor(loop, tasks)
+                hosting.dispatcher = Dispatcher(
+                    self._handlers, inline, threads, session, session.handler_ended, state
+                )
+                await self._attend(session, hosting, hosting.dispatcher)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(threads.close)
+        return hosting.error
+
+    async def _attend(
+        self, session: SessionThread, hosting: Hosting, dispatcher: Dispatcher
+    ) -> None:
+        self._session = session
+        try:
+            session.start()
+            session.resident_changed(dict(self._resident))
+            if self._stop_wanted is not None:
+                session.drain(immediate=self._stop_wanted)
+            await hosting.over.wait()
+        except asyncio.CancelledError:
+            session.drain(immediate=True)
+            with anyio.move_on_after(CANCEL_SECONDS, shield=True):
+                await hosting.over.wait()
+            raise
+        finally:
+            self._session = None
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(session.close)
+            dispatcher.stop_all("the worker ended")
+
+    def _threads(self) -> int:
+        wanted = self.admission.max_in_flight if isinstance(self.admission, Fixed) else MAX_THREADS
+        return min(wanted, MAX_THREADS)
+
+    def _declaration(self) -> Declaration:
+        return Declaration(
+            worker_id=self.worker_id,
+            instance=secrets.token_hex(16),
+            sdk=SDK_NAME,
+            capabilities=[capability.to_wire() for capability in self._handlers],
+            tags=self.tags,
+            labels=self.labels,
+            taints=[taint.to_wire() for taint in self.taints],
+            admission=self.admission.to_wire(),
+            devices=self.devices,
+        )
+
+    async def _run_with_signals(self) -> None:
+        with identity.signals(self._signalled):
+            await self.run()
+
+    def _signalled(self) -> None:
+        again = self._stop_wanted is not None
+        if again:
+            logger.warning("Signalled again: giving back what runs.")
+        else:
+            logger.info("Signalled: finishing what runs. Signal again to give it back.")
+        self.stop(immediate=again)
+
+
+def _version(kind: str, version: int) -> Capability:
+    if version < 1:
+        raise BadHandler(f"A handler needs a version of at least 1; {kind} has {version}.")
+    return Capability(kind, version)
