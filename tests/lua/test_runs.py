@@ -176,7 +176,7 @@ def test_expired_runs_leave_no_key_behind(world: World) -> None:
     world.complete("s1", "r1", world.fence("r1"))
     world.pass_time(2000)
     world.tick()
-    assert [key for key in world.client.keys() if b"r1" in key] == []
+    assert [key for key in world.client.scan_iter() if b"r1" in key] == []
     assert world.client.zcard(f"{world.root}runs") == 0
     world.sound()
 

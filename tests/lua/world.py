@@ -9,8 +9,9 @@ import redis
 
 from corral_store.connection import root_of
 from corral_store.digests import class_of, plain_class, pool_of
-from corral_store.library import Library, packaged
+from corral_store.library import Library
 from corral_store.records import Constraints, Declaration
+from tests.lua.mutations import library
 
 NAMESPACE = "test"
 
@@ -20,7 +21,7 @@ class World:
     """One namespace, seen as one hub; every method is one call of one transition."""
 
     client: redis.Redis
-    library: Library = field(default_factory=packaged)
+    library: Library = field(default_factory=library)
     hub: str = "a"
     lease_ms: int = 15_000
     twice: bool = False

@@ -135,7 +135,7 @@ local function of_session(u, s)
   expect(pool, 'session_has_its_pool', s.id)
   if not pool then return end
   if pool.admission == 'fixed' then
-    expect(n <= pool.max, 'never_over_capacity', s.id, text(n), text(pool.max))
+    expect(n <= max(pool.max, tonumber(s.over or 0)), 'never_over_capacity', s.id, text(n), text(pool.max))
   end
   for i, mb in ipairs(pool.devices or {}) do
     local sum = 0
@@ -143,7 +143,7 @@ local function of_session(u, s)
       local r = unit.run(u, run)
       if r and r.device and tonumber(r.device) == i - 1 then sum = sum + tonumber(r.vram or 0) end
     end
-    expect(sum <= mb, 'never_over_capacity', s.id, 'device', text(i - 1))
+    expect(sum <= mb or s.over, 'never_over_capacity', s.id, 'device', text(i - 1))
   end
   local shown = call('ZSCORE', keys.free(u, s.pool), s.id)
   local has = room.takes_work(s) and (pool.admission == 'vram' or s.in_flight < pool.max)

@@ -39,6 +39,7 @@ local function join_pool(u, s, pool, json)
   end
   unit.set(s, 'pool', pool)
   classes.join(u, pool, json, s.id)
+  room.exceed(u, s)
 end
 
 local function resident(u, s, models)

@@ -99,7 +99,7 @@ function room.give(u, s, r)
   local pool = fit.pool(u, s.pool)
   if pool and pool.admission == 'vram' and r and r.device then
     local used, device = used_mb(s, pool), tonumber(r.device) + 1
-    used[device] = max(0, used[device] - tonumber(r.vram or 0))
+    used[device] = max(0, (used[device] or 0) - tonumber(r.vram or 0))
     unit.set(s, 'vram', concat(used, ','))
   end
   room.show(u, s)
@@ -114,5 +114,13 @@ function room.adopt(u, s, r)
     used[device] = (used[device] or 0) + tonumber(r.vram or 0)
     unit.set(s, 'vram', concat(used, ','))
   end
+  room.exceed(u, s)
   room.show(u, s)
+end
+
+-- What a worker holds already may be more than it takes now, when it came back with a
+-- smaller declaration or with runs that the store had forgotten: remembered as `over`.
+function room.exceed(u, s)
+  local pool = fit.pool(u, s.pool)
+  if s.in_flight > (pool.admission == 'vram' and 0 or pool.max) then unit.set(s, 'over', s.in_flight) end
 end

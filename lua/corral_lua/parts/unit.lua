@@ -13,7 +13,7 @@ local RUN = { 'status', 'kind', 'version', 'class', 'band', 'flow', 'place', 'at
 
 local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
   'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',
-  'seq', 'opened', 'sdk', 'counted' }
+  'seq', 'opened', 'sdk', 'counted', 'over' }
 
 -- Opens the unit, or gives a refusal. `hub` is the hub that calls, '' for none.
 function unit.open(root, hub)
