@@ -1,0 +1,25 @@
+"""The command line: `corral`. One file per group of commands; `app.py` puts them together.
+
+Imports nothing heavy here, so that a missing extra can be answered with the command that
+installs it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command of `sys.argv` and exits with a code of `exits.py`."""
+    try:
+        from corral.cli.app import app
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("typer", "rich"):
+            raise
+        print(
+            f"corral: the command line needs {error.name}, which is not installed. "
+            "Install it with: pip install 'corral[cli]'",
+            file=sys.stderr,
+        )
+        raise SystemExit(2) from None
+    app(prog_name="corral")

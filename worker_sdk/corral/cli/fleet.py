@@ -1,0 +1,128 @@
+"""`corral workers`, `drain` and `stats`: looking at the fleet, and emptying a worker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from corral.cli.options import (
+    Connection,
+    HubOption,
+    JsonOption,
+    NamespaceOption,
+    TimeoutOption,
+    TokenOption,
+)
+from corral.cli.output import clock, print_fields, print_json, print_table
+from corral.records import WorkerRecord
+
+
+def workers(
+    kind: Annotated[
+        str, typer.Option(help="Only workers that offer this kind, e.g. workflow:summarize.")
+    ] = "",
+    json: JsonOption = False,
+    hub: HubOption = None,
+    token: TokenOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = 10.0,
+) -> None:
+    """List the workers of the fleet.
+
+    \b
+    Examples:
+      corral workers --kind workflow:summarize
+      corral workers --json | jq '.[].worker_id'
+    """
+    connection = Connection(hub, token, namespace, timeout)
+    found = connection.run(lambda client: client.list_workers(kind=kind))
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("WORKER", "STATE", "HUB", "IN FLIGHT", "ADMISSION", "OFFERS", "TAGS", "SINCE"),
+        (
+            (
+                worker.worker_id,
+                _state(worker),
+                worker.hub,
+                str(worker.in_flight),
+                worker.admission,
+                " ".join(worker.capabilities),
+                " ".join(worker.tags),
+                clock(worker.opened_at_ms),
+            )
+            for worker in found
+        ),
+    )
+
+
+def drain(
+    worker: Annotated[str, typer.Argument(metavar="WORKER", help="Id of the worker.")],
+    immediate: Annotated[
+        bool,
+        typer.Option("--immediate", help="Also give back what it runs, for other workers to do."),
+    ] = False,
+    json: JsonOption = False,
+    hub: HubOption = None,
+    token: TokenOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = 10.0,
+) -> None:
+    """Give a worker no new work; it ends when it has finished what it runs.
+
+    \b
+    Examples:
+      corral drain worker-a
+      corral drain worker-a --immediate
+    """
+    connection = Connection(hub, token, namespace, timeout)
+    drained = connection.run(lambda client: client.drain_worker(worker, immediate=immediate))
+    if json:
+        print_json({"worker_id": worker, "in_flight": drained.in_flight})
+    else:
+        print(f"{worker} draining, {drained.in_flight} in flight")
+
+
+def stats(
+    json: JsonOption = False,
+    hub: HubOption = None,
+    token: TokenOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = 10.0,
+) -> None:
+    """Show counters, hubs and what waits in line.
+
+    \b
+    Example:
+      corral stats --json | jq .totals.completed
+    """
+    found = Connection(hub, token, namespace, timeout).run(lambda client: client.stats())
+    if json:
+        print_json(found)
+        return
+    print_fields(
+        [
+            ("hubs", ", ".join(found.hubs)),
+            ("sessions", str(found.sessions)),
+            ("epoch", str(found.epoch)),
+            ("store full", "yes, submits are refused" if found.full else "no"),
+            *((name, str(count)) for name, count in sorted(found.totals.items())),
+        ]
+    )
+    if found.queues:
+        print()
+        print_table(
+            ("WAITS FOR", "BAND", "RUNS", "DEFICIT"),
+            (
+                (queue.kind, str(queue.band), str(queue.waiting), f"{queue.deficit:g}")
+                for queue in found.queues
+            ),
+        )
+
+
+def _state(worker: WorkerRecord) -> str:
+    if not worker.connected:
+        return "away"
+    return "draining" if worker.draining else "ready"

@@ -1,0 +1,105 @@
+"""Options that commands share, and the client that they lead to.
+
+Owns the meaning of `--hub`, `--token`, `--namespace`, `--timeout` and `--json`, and how
+durations and pairs are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+import anyio
+import typer
+
+from corral.client import Client
+
+T = TypeVar("T")
+
+HubOption = Annotated[
+    str | None,
+    typer.Option(
+        "--hub",
+        envvar="CORRAL_HUB",
+        metavar="ADDRESSES",
+        help="Hub or hubs, with commas; default 127.0.0.1:7445.",
+        show_default=False,
+    ),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="CORRAL_TOKEN",
+        metavar="TOKEN",
+        help="Bearer token. Better in the environment, where other users cannot see it.",
+        show_default=False,
+    ),
+]
+NamespaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        envvar="CORRAL_NAMESPACE",
+        metavar="NAME",
+        help='Namespace; default "default".',
+        show_default=False,
+    ),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long to try to reach a hub."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")
+]
+
+# How long a command that follows runs looks for another hub before it gives up.
+FOLLOW_SECONDS = 60.0
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the hubs are and who asks."""
+
+    hub: str | None
+    token: str | None
+    namespace: str | None
+    timeout: float
+
+    def run(self, job: Callable[[Client], Awaitable[T]]) -> T:
+        """Does a job with a client on a loop of its own, and gives its result."""
+
+        async def with_client() -> T:
+            async with Client(
+                self.hub, token=self.token, namespace=self.namespace, timeout=self.timeout
+            ) as client:
+                return await job(client)
+
+        return anyio.run(with_client)
+
+
+def duration_ms(text: str | None) -> int | None:
+    """Reads `500ms`, `30s`, `5m`, `2h` or `1d` as milliseconds."""
+    if text is None:
+        return None
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise typer.BadParameter(
+            f"{text!r} is no duration: write a number and a unit of ms, s, m, h or d, e.g. 30s"
+        )
+    return round(float(match[1]) * _UNITS_MS[match[2]])
+
+
+def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
+    """Reads `key=value` texts."""
+    texts = texts or ()
+    for text in texts:
+        if not text.partition("=")[0] or "=" not in text:
+            raise typer.BadParameter(f"{text!r} is no pair: write key=value", param_hint=option)
+    return {key: value for key, _, value in (text.partition("=") for text in texts)}
