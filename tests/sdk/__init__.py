@@ -1,0 +1,1 @@
+"""Tests of the SDK against scripted hubs: real gRPC, no store."""

@@ -32,7 +32,7 @@ ATTEMPT_SECONDS = 10.0
 BACKOFF = Backoff(initial_ms=50, maximum_ms=1000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Method(Generic[RequestT, ResponseT]):
     """One call of the wire contract."""
 

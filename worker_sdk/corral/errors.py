@@ -134,7 +134,7 @@ class RunFailed(RunEnded):
     ) -> None:
         cause = f"{type}: {message}" if type else message
         super().__init__(
-            f"Run {run_id} failed after {attempt} attempt(s) with {code}: {cause or 'no message'}. "
+            f"Run {run_id} failed after {attempt} attempt(s) with {code}: {(cause or 'no message').rstrip('. ')}. "
             f'See "corral describe {run_id}" for its attempts.',
             run_id=run_id,
         )

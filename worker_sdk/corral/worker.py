@@ -303,8 +303,8 @@ class Worker:
     ) -> None:
         self._session = session
         try:
-            session.start()
             session.resident_changed(dict(self._resident))
+            session.start()
             if self._stop_wanted is not None:
                 session.drain(immediate=self._stop_wanted)
             await hosting.over.wait()

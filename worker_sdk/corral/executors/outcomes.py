@@ -35,8 +35,8 @@ def bad_input(handler: Handler[..., Any, Any], error: ValueError) -> Outcome:
     return _failure(
         common_pb2.ERROR_CODE_BAD_INPUT,
         "ValidationError",
-        f"The input does not fit {handler.workflow}: {error}. Submit it again as "
-        f"{_type_name(handler.input_type)}.",
+        f"The input does not fit {handler.workflow}, which takes "
+        f"{_type_name(handler.input_type)}: {error}. Correct it and submit it again.",
     )
 
 

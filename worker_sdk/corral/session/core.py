@@ -73,6 +73,7 @@ class SessionCore:
         self._in_use_ms = in_use_ms
         self._attempts = Attempts()
         self._resident: Mapping[str, int] = {}
+        self._resident_said: Mapping[str, int] = {}
         self._actions: list[Action] = []
         self._acks: list[worker_pb2.MailAck.Item] = []
         self._stream = 0
@@ -145,8 +146,7 @@ class SessionCore:
         """Other models are loaded now: name to MB of video memory."""
         self._resident = dict(resident)
         if self.phase is Phase.OPEN:
-            update = worker_pb2.Update(resident=self._resident_models())
-            self._send(worker_pb2.WorkerMessage(update=update))
+            self._say_resident()
         return self._take(now)
 
     def drain(self, now: float, *, immediate: bool = False) -> list[Action]:
@@ -244,6 +244,7 @@ class SessionCore:
         for verdict in welcome.held:
             if not verdict.keep:
                 self._attempts.told_to_stop((verdict.run_id, verdict.fence), "lost")
+        self._say_resident()
         if self._attempts.draining:
             self._say_draining()
 
@@ -278,6 +279,11 @@ class SessionCore:
 
     def _say_draining(self) -> None:
         self._send(worker_pb2.WorkerMessage(draining=worker_pb2.Draining(reason="stopping")))
+
+    def _say_resident(self) -> None:
+        if self._resident != self._resident_said:
+            update = worker_pb2.Update(resident=self._resident_models())
+            self._send(worker_pb2.WorkerMessage(update=update))
 
     def _finish(self, now: float) -> None:
         if self.phase is Phase.OPEN:
@@ -359,6 +365,7 @@ class SessionCore:
         return self._hubs[self._route.hub]
 
     def _resident_models(self) -> list[common_pb2.ResidentModel]:
+        self._resident_said = self._resident
         return [
             common_pb2.ResidentModel(name=name, vram_mb=vram_mb)
             for name, vram_mb in self._resident.items()
