@@ -1,0 +1,1 @@
+"""The smallest worker: the one that the README shows."""

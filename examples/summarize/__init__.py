@@ -1,0 +1,1 @@
+"""Extractive summaries of text files, section by section, as a Corral workflow."""
