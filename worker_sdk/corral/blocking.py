@@ -93,6 +93,7 @@ class SyncClient:
     ) -> None:
         self._client = Client(hubs, token=token, namespace=namespace, timeout=timeout)
         self._stack = ExitStack()
+        self._closed = False
         self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
 
     def __enter__(self) -> Self:
@@ -108,9 +109,10 @@ class SyncClient:
 
     def close(self) -> None:
         """Closes the connections and ends the thread. May be called again."""
-        with self._stack:
-            self._stack.callback(self._portal.call, self._client.close)
-        self._stack = ExitStack()
+        if not self._closed:
+            self._closed = True
+            with self._stack:
+                self._portal.call(self._client.close)
 
     @overload
     def submit_workflow(

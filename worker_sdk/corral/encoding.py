@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 
 
 def encode(value: Any) -> bytes:
@@ -33,13 +34,26 @@ def decode(data: bytes, type_: Any = Any) -> Any:
         raise ValueError(str(error)) from error
 
 
-def readable(type_: Any) -> bool:
-    """Tells whether values of this type can be read from JSON."""
+def has_json_form(type_: Any) -> bool:
+    """Tells whether values of this type can be read from and written as JSON."""
     try:
-        msgspec.json.Decoder(type_)
+        return not _has_foreign(msgspec.inspect.type_info(type_), set())
     except TypeError:
         return False
-    return True
+
+
+def _has_foreign(part: Any, seen: set[int]) -> bool:
+    """Whether a description of a type has, anywhere, a class that msgspec does not know."""
+    if isinstance(part, tuple):
+        parts: tuple[Any, ...] = part
+        return any(_has_foreign(inner, seen) for inner in parts)
+    if isinstance(part, msgspec.inspect.CustomType):
+        return part.cls is not object
+    if not isinstance(part, (msgspec.inspect.Type, msgspec.inspect.Field)) or id(part) in seen:
+        return False
+    # Types may contain themselves.
+    seen.add(id(part))
+    return any(_has_foreign(getattr(part, name), seen) for name in part.__struct_fields__)
 
 
 def convert(value: Any, type_: Any) -> Any:

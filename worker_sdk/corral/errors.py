@@ -132,9 +132,9 @@ class RunFailed(RunEnded):
         details: Any = None,
         attempt: int = 0,
     ) -> None:
-        cause = f"{type}: {message}" if type else message
+        cause = (f"{type}: {message}" if type else message).rstrip(". ") or "no message"
         super().__init__(
-            f"Run {run_id} failed after {attempt} attempt(s) with {code}: {(cause or 'no message').rstrip('. ')}. "
+            f"Run {run_id} failed after {attempt} attempt(s) with {code}: {cause}. "
             f'See "corral describe {run_id}" for its attempts.',
             run_id=run_id,
         )

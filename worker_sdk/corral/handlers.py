@@ -142,7 +142,7 @@ class _Signature:
             ) from error
         if name == "return" and resolved is type(None):
             return None
-        if not encoding.readable(resolved):
+        if not encoding.has_json_form(resolved):
             raise BadHandler(
                 f"The type {resolved!r} of {name!r} in {_name(fn)} has no JSON form. Use plain "
                 "values, a dataclass, a TypedDict or a msgspec.Struct."

@@ -1,0 +1,103 @@
+"""A worker as a process: signals, exit codes, and being run in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+import corral
+from tests.sdk.hubs import ScriptedHub
+
+pytestmark = pytest.mark.anyio
+
+SCRIPT = """
+import asyncio, sys, time
+import corral
+
+worker = corral.Worker("w", hubs=sys.argv[1], admission=corral.Fixed(4))
+
+@worker.workflow
+async def wait():
+    await asyncio.sleep(60)
+
+@worker.workflow
+def nap(ctx):
+    ctx.wait_cancelled_sync(0.3)
+    return "rested"
+
+worker.run_forever()
+print("after")
+"""
+
+
+async def start(tmp_path: Path, hub: ScriptedHub) -> asyncio.subprocess.Process:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(script),
+        hub.address,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def test_sigterm_finishes_what_runs_and_exits_with_zero(
+    tmp_path: Path, hub: ScriptedHub
+) -> None:
+    process = await start(tmp_path, hub)
+    stream = await hub.welcomed()
+    stream.assign("r1", "nap")
+    await stream.expect("mail_ack")
+    process.send_signal(signal.SIGTERM)
+    await stream.expect("draining")
+    result = await stream.expect("result")
+    assert result.output == b'"rested"'
+    stream.ack(result)
+    await stream.expect("goodbye")
+    stream.end()
+    with anyio.fail_after(10):
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (0, b"after\n"), err
+
+
+async def test_a_second_signal_gives_back_what_runs(tmp_path: Path, hub: ScriptedHub) -> None:
+    process = await start(tmp_path, hub)
+    stream = await hub.welcomed()
+    stream.assign("r1", "wait")
+    await stream.expect("mail_ack")
+    process.send_signal(signal.SIGINT)
+    await stream.expect("draining")
+    process.send_signal(signal.SIGINT)
+    stream.ack(await stream.expect("give_back"))
+    await stream.expect("goodbye")
+    stream.end()
+    with anyio.fail_after(10):
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_a_worker_in_the_background_is_there_for_the_block(hub: ScriptedHub) -> None:
+    worker = corral.Worker("w", hubs=hub.address)
+    worker.workflow("noop")(lambda: None)
+    seen: list[str] = []
+
+    async def script() -> None:
+        stream = await hub.welcomed()
+        await stream.expect("goodbye")
+        seen.extend(stream.seen)
+        stream.end()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(script)
+        async with worker:
+            with pytest.raises(corral.CorralError, match="runs already"):
+                await worker.run()
+    assert seen == ["hello", "draining", "goodbye"]
