@@ -159,6 +159,32 @@ async def test_no_hub_is_an_error_that_names_the_addresses_in_bounded_time() -> 
     assert time.monotonic() - began < 5
 
 
+async def test_closing_a_client_ends_its_calls_with_an_error(hub: ScriptedHub) -> None:
+    import threading
+
+    called, done = threading.Event(), threading.Event()
+
+    def slow(request: Any, context: Any) -> Any:
+        called.set()
+        done.wait(10)
+        return pb.GetStatsResponse()
+
+    hub.calls["GetStats"] = slow
+    client = corral.Client(hub.address)
+
+    async def call() -> None:
+        with pytest.raises(corral.Unavailable, match="closed"):
+            await client.stats()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(call)
+        await anyio.to_thread.run_sync(called.wait, 10)
+        await client.close()
+    done.set()
+    with pytest.raises(corral.CorralError, match="closed"):
+        await client.stats()
+
+
 @pytest.mark.parametrize(
     ("name", "code", "error"),
     [

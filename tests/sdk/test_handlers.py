@@ -108,6 +108,12 @@ def test_a_wrong_input_names_the_field() -> None:
         handler_of(with_both).read_input(b'{"text":"t","pages":"many"}')
 
 
+def with_models(count: int) -> None:
+    worker = corral.Worker("w")
+    for n in range(count):
+        worker.resident(f"m{n}")
+
+
 def generator(ctx: corral.Context) -> Any:
     yield 1
 
@@ -170,6 +176,9 @@ test_a_worker_without_handlers_does_not_run = pytest.mark.anyio(
         lambda: corral.VramBudget(0),
         lambda: corral.Worker("w", tags=["no-value"]),
         lambda: corral.Worker("w", tags="region=eu"),
+        lambda: corral.Worker("w").resident("with space"),
+        lambda: corral.Worker("w").resident("llama3", vram_mb=-1),
+        lambda: with_models(65),
     ],
 )
 def test_what_a_worker_declares_is_checked_at_once(make: Any) -> None:

@@ -254,6 +254,17 @@ def test_a_refused_event_only_warns(world: World) -> None:
     assert world.said("result")
 
 
+def test_an_event_that_the_hub_cannot_read_is_not_waited_for(world: World) -> None:
+    world.assign("a")
+    world.emits("a")
+    world.hears(unsupported=worker_pb2.Unsupported(what="event", run_id="a", detail="odd"))
+    assert world.of(FreeEvent)
+    world.ends("a")
+    world.ack(2)
+    world.did(world.core.drain(world.now))
+    assert world.said("goodbye")
+
+
 def test_an_output_above_the_limit_is_reported_as_bad(world: World) -> None:
     world.assign("a")
     world.ends("a", Output(b"x" * 101))

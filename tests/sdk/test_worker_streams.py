@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from typing import Any
 
@@ -16,6 +17,16 @@ from tests.sdk.conftest import HubFactory
 from tests.sdk.hubs import ScriptedHub
 
 pytestmark = pytest.mark.anyio
+
+
+@dataclasses.dataclass
+class Picky:
+    """A type whose own check raises what no library expects."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        raise LookupError("never")
 
 
 def make_worker(*hubs: ScriptedHub, **options: Any) -> corral.Worker:
@@ -346,6 +357,9 @@ async def test_errors_of_handlers_have_their_codes(make_hub: HubFactory) -> None
         return n
 
     @worker.workflow
+    async def picky(value: Picky) -> None: ...
+
+    @worker.workflow
     async def huge() -> str:
         return "x" * 3000
 
@@ -367,6 +381,7 @@ async def test_errors_of_handlers_have_their_codes(make_hub: HubFactory) -> None
 
     cases: list[tuple[str, bytes, int, str, bool, str]] = [
         ("typed", b'"a"', common_pb2.ERROR_CODE_BAD_INPUT, "ValidationError", False, "int"),
+        ("picky", b'{"n":1}', common_pb2.ERROR_CODE_HANDLER, "LookupError", True, "never"),
         ("huge", b"null", common_pb2.ERROR_CODE_BAD_OUTPUT, "PayloadTooLarge", False, "3002"),
         ("odd", b"null", common_pb2.ERROR_CODE_BAD_OUTPUT, "TypeError", False, "object"),
         ("later", b"null", common_pb2.ERROR_CODE_HANDLER, "Retry", True, "busy"),

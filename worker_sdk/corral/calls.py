@@ -6,6 +6,7 @@ call means is not known here.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -144,7 +145,17 @@ class Hubs:
             request_serializer=_serialize,
             response_deserializer=method.response,
         )
-        return await call(request, timeout=max(timeout, 0.001), metadata=self.metadata)
+        try:
+            return await call(request, timeout=max(timeout, 0.001), metadata=self.metadata)
+        except asyncio.CancelledError:
+            # A closed channel cancels its calls, which must not look like a cancelled task.
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():
+                raise Unavailable(
+                    f"The client was closed during {method.name}; its outcome is unknown. Repeat "
+                    "it with another client and the same ids."
+                ) from None
+            raise
 
 
 def _serialize(message: Message) -> bytes:

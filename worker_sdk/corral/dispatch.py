@@ -5,17 +5,21 @@ Owns the contexts of the attempts that execute. Called on the session's thread; 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from corral.context import Context, Outlet
 from corral.executors.inline import InlineExecutor
-from corral.executors.outcomes import bad_input, no_handler
+from corral.executors.outcomes import bad_input, failure_of, no_handler
 from corral.executors.thread import ThreadExecutor
 from corral.handlers import Handler
+from corral.records import capability_text
 from corral.session.messages import Outcome
 from corral.terms import Capability
 from corral_proto.v1 import worker_pb2
+
+logger = logging.getLogger("corral.handlers")
 
 Handlers = Mapping[Capability, Handler[..., Any, Any]]
 
@@ -32,7 +36,8 @@ class Dispatcher:
         report: Callable[[str, str, Outcome], None],
         state: Any,
     ) -> None:
-        self._handlers = handlers
+        self._handlers = {(c.kind, c.version): handler for c, handler in handlers.items()}
+        self._known = [str(capability) for capability in handlers]
         self._inline = inline
         self._threads = threads
         self._outlet = outlet
@@ -43,16 +48,21 @@ class Dispatcher:
     def start(self, assignment: worker_pb2.Assignment) -> None:
         """Executes an assignment; its outcome is reported whatever happens."""
         key = (assignment.run_id, assignment.fence)
-        wanted = Capability(assignment.capability.kind, assignment.capability.version)
-        handler = self._handlers.get(wanted)
+        wanted = assignment.capability
+        handler = self._handlers.get((wanted.kind, wanted.version))
         if handler is None:
-            known = [str(capability) for capability in self._handlers]
-            self._report(*key, no_handler(assignment.workflow, str(wanted), known))
+            needed = capability_text(wanted)
+            self._report(*key, no_handler(assignment.workflow, needed, self._known))
             return
         try:
             value = handler.read_input(assignment.input)
         except ValueError as error:
             self._report(*key, bad_input(handler, error))
+            return
+        except Exception as error:
+            # The edge of user code: a type's own checks may raise anything.
+            logger.info("Run %s: reading the input raised.", key[0], exc_info=error)
+            self._report(*key, failure_of(error))
             return
         context = Context(assignment, self._outlet, self._state)
         self._contexts[key] = (context, handler.is_async)

@@ -8,12 +8,14 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from types import FrameType
 
 from corral.errors import InvalidRequest
 
+MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
+MAX_MODELS = 64
 WORKER_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -31,6 +33,24 @@ def check_worker_id(worker_id: str) -> None:
         raise InvalidRequest(
             f"Worker id {worker_id!r} is not accepted; use 1 to 128 characters of [A-Za-z0-9._-].",
             field="worker_id",
+        )
+
+
+def check_model(model: str, vram_mb: int, models: Set[str]) -> None:
+    """Raises `InvalidRequest` for a resident model that no hub accepts."""
+    if not MODEL.fullmatch(model):
+        raise InvalidRequest(
+            f"Model {model!r} is not accepted; use 1 to 128 characters of [A-Za-z0-9._:/@+-].",
+            field="model",
+        )
+    if not 0 <= vram_mb < 2**63:
+        raise InvalidRequest(f"vram_mb is {vram_mb}; give 0 or more MB.", field="vram_mb")
+    if len(models) > MAX_MODELS:
+        raise InvalidRequest(
+            f"{len(models)} models are resident, the limit is {MAX_MODELS}. Call evicted() for "
+            "those that are gone.",
+            field="model",
+            limit=str(MAX_MODELS),
         )
 
 

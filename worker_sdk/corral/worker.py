@@ -156,8 +156,10 @@ class Worker:
     def resident(self, model: str, *, vram_mb: int = 0) -> None:
         """Tells the hubs at once that a model is loaded; `vram_mb` is what it holds, 0: unknown.
 
-        Runs that ask for the model then come here first. Safe in threads.
+        Runs that ask for the model then come here first. Up to 64 models. Raises
+        `InvalidRequest` for a name that no hub accepts. Safe in threads.
         """
+        identity.check_model(model, vram_mb, {*self._resident, model})
         self._resident[model] = vram_mb
         self._tell_resident()
 

@@ -132,6 +132,13 @@ class Attempts:
         if self._states.get(key) is State.REPORTED and not self.reports.of(key):
             self._end(key)
 
+    def event_unsupported(self, run_id: str) -> None:
+        """The hub cannot read an event and will never acknowledge it."""
+        # It does not say which one; hubs answer in order, so it is the oldest.
+        seq = self.reports.oldest_event(run_id)
+        if seq is not None:
+            self.acknowledged(worker_pb2.ReportAck.Item(seq=seq))
+
     def _event_answered(self, key: Key, verdict: worker_pb2.ReportVerdict) -> None:
         state = self._states.get(key)
         alive = state in (State.RUNNING, State.STOPPING, State.GIVING_BACK)

@@ -221,6 +221,8 @@ class SessionCore:
                 unsupported = message.unsupported
                 text = f"{self._hub()} does not support {unsupported.what}: {unsupported.detail}"
                 self._actions.append(Log("warning", text))
+                if unsupported.what == "event":
+                    self._attempts.event_unsupported(unsupported.run_id)
             case _:
                 text = f"{self._hub()} said something that this SDK does not know: {kind}"
                 self._actions.append(Log("warning", text))

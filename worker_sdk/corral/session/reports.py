@@ -86,6 +86,13 @@ class Reports:
                 del self._of[report.key]
         return report
 
+    def oldest_event(self, run_id: str) -> int | None:
+        """Gives the number of the oldest event of a run that waits; None: there is none."""
+        for seq, report in self._waiting.items():
+            if report.kind == "event" and report.key[0] == run_id:
+                return seq
+        return None
+
     def _next(self) -> int:
         self._seq += 1
         return self._seq
