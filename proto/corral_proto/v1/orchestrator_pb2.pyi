@@ -389,3 +389,132 @@ class GetStatsResponse(_message.Message):
     epoch: int
     full: bool
     def __init__(self, totals: _Optional[_Mapping[str, int]] = ..., queues: _Optional[_Iterable[_Union[GetStatsResponse.Queue, _Mapping]]] = ..., sessions: _Optional[int] = ..., hubs: _Optional[_Iterable[str]] = ..., epoch: _Optional[int] = ..., full: bool = ...) -> None: ...
+
+class RunFilter(_message.Message):
+    __slots__ = ("statuses", "workflow", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    WORKFLOW_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    statuses: _containers.RepeatedScalarFieldContainer[_common_pb2.RunStatus]
+    workflow: str
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, statuses: _Optional[_Iterable[_Union[_common_pb2.RunStatus, str]]] = ..., workflow: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class CancelWorkflowsRequest(_message.Message):
+    __slots__ = ("filter", "reason", "cursor")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    filter: RunFilter
+    reason: str
+    cursor: str
+    def __init__(self, filter: _Optional[_Union[RunFilter, _Mapping]] = ..., reason: _Optional[str] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class CancelWorkflowsResponse(_message.Message):
+    __slots__ = ("run_ids", "cursor", "durability")
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    cursor: str
+    durability: _common_pb2.Durability
+    def __init__(self, run_ids: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ..., durability: _Optional[_Union[_common_pb2.Durability, str]] = ...) -> None: ...
+
+class RetryRunsRequest(_message.Message):
+    __slots__ = ("run_ids", "filter", "cursor")
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    filter: RunFilter
+    cursor: str
+    def __init__(self, run_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[RunFilter, _Mapping]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class RetryRunsResponse(_message.Message):
+    __slots__ = ("items", "cursor", "durability")
+    class Item(_message.Message):
+        __slots__ = ("run_id", "verdict")
+        RUN_ID_FIELD_NUMBER: _ClassVar[int]
+        VERDICT_FIELD_NUMBER: _ClassVar[int]
+        run_id: str
+        verdict: str
+        def __init__(self, run_id: _Optional[str] = ..., verdict: _Optional[str] = ...) -> None: ...
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[RetryRunsResponse.Item]
+    cursor: str
+    durability: _common_pb2.Durability
+    def __init__(self, items: _Optional[_Iterable[_Union[RetryRunsResponse.Item, _Mapping]]] = ..., cursor: _Optional[str] = ..., durability: _Optional[_Union[_common_pb2.Durability, str]] = ...) -> None: ...
+
+class PauseQueueRequest(_message.Message):
+    __slots__ = ("kind", "paused")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    paused: bool
+    def __init__(self, kind: _Optional[str] = ..., paused: bool = ...) -> None: ...
+
+class PauseQueueResponse(_message.Message):
+    __slots__ = ("paused", "durability")
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    paused: _containers.RepeatedScalarFieldContainer[str]
+    durability: _common_pb2.Durability
+    def __init__(self, paused: _Optional[_Iterable[str]] = ..., durability: _Optional[_Union[_common_pb2.Durability, str]] = ...) -> None: ...
+
+class ExplainRunRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class ExplainRunResponse(_message.Message):
+    __slots__ = ("status", "stages", "workers", "ahead_in_flow", "flows_ahead", "waiting_by_band", "band", "summary")
+    class WorkerVerdict(_message.Message):
+        __slots__ = ("worker_id", "verdict", "score")
+        WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+        VERDICT_FIELD_NUMBER: _ClassVar[int]
+        SCORE_FIELD_NUMBER: _ClassVar[int]
+        worker_id: str
+        verdict: str
+        score: int
+        def __init__(self, worker_id: _Optional[str] = ..., verdict: _Optional[str] = ..., score: _Optional[int] = ...) -> None: ...
+    class StagesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class WaitingByBandEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: int
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[int] = ...) -> None: ...
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    AHEAD_IN_FLOW_FIELD_NUMBER: _ClassVar[int]
+    FLOWS_AHEAD_FIELD_NUMBER: _ClassVar[int]
+    WAITING_BY_BAND_FIELD_NUMBER: _ClassVar[int]
+    BAND_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    status: _common_pb2.RunStatus
+    stages: _containers.ScalarMap[str, int]
+    workers: _containers.RepeatedCompositeFieldContainer[ExplainRunResponse.WorkerVerdict]
+    ahead_in_flow: int
+    flows_ahead: int
+    waiting_by_band: _containers.ScalarMap[int, int]
+    band: int
+    summary: str
+    def __init__(self, status: _Optional[_Union[_common_pb2.RunStatus, str]] = ..., stages: _Optional[_Mapping[str, int]] = ..., workers: _Optional[_Iterable[_Union[ExplainRunResponse.WorkerVerdict, _Mapping]]] = ..., ahead_in_flow: _Optional[int] = ..., flows_ahead: _Optional[int] = ..., waiting_by_band: _Optional[_Mapping[int, int]] = ..., band: _Optional[int] = ..., summary: _Optional[str] = ...) -> None: ...

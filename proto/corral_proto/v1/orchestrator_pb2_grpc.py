@@ -89,6 +89,26 @@ class OrchestratorStub(object):
                 request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListRunsRequest.SerializeToString,
                 response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListRunsResponse.FromString,
                 _registered_method=True)
+        self.CancelWorkflows = channel.unary_unary(
+                '/corral.v1.Orchestrator/CancelWorkflows',
+                request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.CancelWorkflowsRequest.SerializeToString,
+                response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.CancelWorkflowsResponse.FromString,
+                _registered_method=True)
+        self.RetryRuns = channel.unary_unary(
+                '/corral.v1.Orchestrator/RetryRuns',
+                request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.RetryRunsRequest.SerializeToString,
+                response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.RetryRunsResponse.FromString,
+                _registered_method=True)
+        self.PauseQueue = channel.unary_unary(
+                '/corral.v1.Orchestrator/PauseQueue',
+                request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.PauseQueueRequest.SerializeToString,
+                response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.PauseQueueResponse.FromString,
+                _registered_method=True)
+        self.ExplainRun = channel.unary_unary(
+                '/corral.v1.Orchestrator/ExplainRun',
+                request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ExplainRunRequest.SerializeToString,
+                response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ExplainRunResponse.FromString,
+                _registered_method=True)
         self.GetStats = channel.unary_unary(
                 '/corral.v1.Orchestrator/GetStats',
                 request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.GetStatsRequest.SerializeToString,
@@ -175,6 +195,34 @@ class OrchestratorServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelWorkflows(self, request, context):
+        """Cancels the runs that a filter names, a bounded number per call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryRuns(self, request, context):
+        """Gives failed or cancelled runs a new set of attempts, by id or by filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseQueue(self, request, context):
+        """Stops or resumes giving out the runs of one kind; what runs goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainRun(self, request, context):
+        """Says why a run waits, by the code that places runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStats(self, request, context):
         """Gives the counters, queues and deficits of the namespace.
         """
@@ -234,6 +282,26 @@ def add_OrchestratorServicer_to_server(servicer, server):
                     servicer.ListRuns,
                     request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListRunsRequest.FromString,
                     response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListRunsResponse.SerializeToString,
+            ),
+            'CancelWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelWorkflows,
+                    request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.CancelWorkflowsRequest.FromString,
+                    response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.CancelWorkflowsResponse.SerializeToString,
+            ),
+            'RetryRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryRuns,
+                    request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.RetryRunsRequest.FromString,
+                    response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.RetryRunsResponse.SerializeToString,
+            ),
+            'PauseQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseQueue,
+                    request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.PauseQueueRequest.FromString,
+                    response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.PauseQueueResponse.SerializeToString,
+            ),
+            'ExplainRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainRun,
+                    request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ExplainRunRequest.FromString,
+                    response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ExplainRunResponse.SerializeToString,
             ),
             'GetStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStats,
@@ -516,6 +584,114 @@ class Orchestrator(object):
             '/corral.v1.Orchestrator/ListRuns',
             corral__proto_dot_v1_dot_orchestrator__pb2.ListRunsRequest.SerializeToString,
             corral__proto_dot_v1_dot_orchestrator__pb2.ListRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/corral.v1.Orchestrator/CancelWorkflows',
+            corral__proto_dot_v1_dot_orchestrator__pb2.CancelWorkflowsRequest.SerializeToString,
+            corral__proto_dot_v1_dot_orchestrator__pb2.CancelWorkflowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/corral.v1.Orchestrator/RetryRuns',
+            corral__proto_dot_v1_dot_orchestrator__pb2.RetryRunsRequest.SerializeToString,
+            corral__proto_dot_v1_dot_orchestrator__pb2.RetryRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/corral.v1.Orchestrator/PauseQueue',
+            corral__proto_dot_v1_dot_orchestrator__pb2.PauseQueueRequest.SerializeToString,
+            corral__proto_dot_v1_dot_orchestrator__pb2.PauseQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/corral.v1.Orchestrator/ExplainRun',
+            corral__proto_dot_v1_dot_orchestrator__pb2.ExplainRunRequest.SerializeToString,
+            corral__proto_dot_v1_dot_orchestrator__pb2.ExplainRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -397,24 +397,28 @@ class GiveBack(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., reason: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Claim(_message.Message):
-    __slots__ = ("run_id", "fence")
+    __slots__ = ("run_id", "fence", "seq")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     fence: str
-    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ...) -> None: ...
+    seq: int
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Decline(_message.Message):
-    __slots__ = ("run_id", "fence", "reason", "detail")
+    __slots__ = ("run_id", "fence", "reason", "detail", "seq")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     fence: str
     reason: DeclineReason
     detail: str
-    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., reason: _Optional[_Union[DeclineReason, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+    seq: int
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., reason: _Optional[_Union[DeclineReason, str]] = ..., detail: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Update(_message.Message):
     __slots__ = ("resident",)
