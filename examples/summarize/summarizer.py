@@ -19,7 +19,7 @@ ROUNDS = 20
 # Weights of: votes in the section, nearness to the document, place.
 VOTES, NEARNESS, PLACE = 0.4, 0.45, 0.15
 # How much of a sentence's score is taken when it repeats one that was chosen.
-REDUNDANCY = 0.6
+REDUNDANCY = 0.45
 # Shorter sentences say little by themselves; longer ones are lists in disguise.
 GOOD_LENGTH = (6, 40)
 
