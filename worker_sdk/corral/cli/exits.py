@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from corral import errors
+from corral.cli.output import clean
 
 
 class Exit(IntEnum):
@@ -73,7 +74,8 @@ def exit_code(error: errors.CorralError) -> Exit:
 
 def complain(message: str) -> None:
     """Writes an error for the user, on stderr."""
-    print(f"corral: {message}", file=sys.stderr)
+    lines = "\n".join(clean(line) for line in message.splitlines())
+    print(f"corral: {lines}", file=sys.stderr)
 
 
 class Commands(TyperGroup):

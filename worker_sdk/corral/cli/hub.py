@@ -12,6 +12,7 @@ import typer
 
 from corral.cli.exits import CommandFailed, Exit
 from corral.cli.extras import extra
+from corral.cli.valkey import check_url
 
 if TYPE_CHECKING:
     from corral_hub.hub import Hub
@@ -79,6 +80,7 @@ def hub(
       corral hub --name a --listen 127.0.0.1:7445 --valkey redis://127.0.0.1:6379
       corral hub --name b --listen 0.0.0.0:7445 --valkey redis://valkey:6379 --token-file tokens
     """
+    check_url(valkey)
     with extra("hub"):
         from corral_hub.config import HubConfig
         from corral_hub.errors import HubError

@@ -84,14 +84,15 @@ class Connection:
         return anyio.run(with_client)
 
 
-def duration_ms(text: str | None) -> int | None:
+def duration_ms(option: str, text: str | None) -> int | None:
     """Reads `500ms`, `30s`, `5m`, `2h` or `1d` as milliseconds."""
     if text is None:
         return None
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise typer.BadParameter(
-            f"{text!r} is no duration: write a number and a unit of ms, s, m, h or d, e.g. 30s"
+            f"{text!r} is no duration: write a number and a unit of ms, s, m, h or d, e.g. 30s",
+            param_hint=option,
         )
     return round(float(match[1]) * _UNITS_MS[match[2]])
 

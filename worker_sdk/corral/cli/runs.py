@@ -17,9 +17,10 @@ from corral.cli.options import (
 )
 from corral.cli.output import clock, compact, print_fields, print_json, print_table, span
 from corral.client import Client
-from corral.records import ErrorRecord, RunSnapshot
+from corral.records import ErrorRecord, RunSnapshot, RunStatus
 
 PAGE = 256
+STATUSES = tuple(status for status in RunStatus if status is not RunStatus.UNKNOWN)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
 
@@ -44,6 +45,11 @@ def runs(
       corral runs --status failed --status cancelled
       corral runs --workflow summarize --limit 100 --json
     """
+    for one in status or ():
+        if one not in STATUSES:
+            raise typer.BadParameter(
+                f"{one!r} is no status: use {', '.join(STATUSES)}", param_hint="--status"
+            )
     connection = Connection(hub, token, namespace, timeout)
     found = connection.run(lambda client: _list(client, status or [], workflow, limit))
     if json:

@@ -106,8 +106,8 @@ def submit(
     given: dict[str, Any] = {
         "idempotency_key": key,
         "priority": priority,
-        "deadline_ms": duration_ms(deadline),
-        "start_delay_ms": duration_ms(delay),
+        "deadline_ms": duration_ms("--deadline", deadline),
+        "start_delay_ms": duration_ms("--delay", delay),
         "required_tags": [f"{k}={v}" for k, v in pairs("--tag", tag).items()],
         "capability": capability,
         "labels": pairs("--label", label),
@@ -173,7 +173,7 @@ def _record(run: Run[Any]) -> dict[str, Any]:
 
 def read_input(text: str) -> Any:
     """Reads the input of a run: JSON, `@file`, or `-` for stdin."""
-    origin = "INPUT"
+    origin = "it"
     try:
         if text == "-":
             origin, data = "stdin", sys.stdin.buffer.read()
@@ -183,8 +183,11 @@ def read_input(text: str) -> Any:
             data = text.encode()
         return msgspec.json.decode(data)
     except OSError as error:
-        raise typer.BadParameter(f"{origin} cannot be read: {error.strerror}") from error
+        raise typer.BadParameter(
+            f"{origin} cannot be read: {error.strerror}", param_hint="INPUT"
+        ) from error
     except (msgspec.DecodeError, UnicodeError) as error:
         raise typer.BadParameter(
-            f"{origin} is not JSON ({error}). A text needs quotes of its own, e.g. '\"text\"'"
+            f"{origin} is not JSON ({error}). A text needs quotes of its own, e.g. '\"text\"'",
+            param_hint="INPUT",
         ) from error

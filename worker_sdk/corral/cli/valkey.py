@@ -17,6 +17,13 @@ from corral.cli.replies import plain, written
 
 DEFAULT_DATA = Path(".corral")
 CONNECT_SECONDS = 5.0
+_SCHEMES = {
+    "redis": "redis",
+    "rediss": "rediss",
+    "unix": "unix",
+    "valkey": "redis",
+    "valkeys": "rediss",
+}
 # These keep the connection and go on answering, which one question and one answer cannot show.
 _ENDLESS = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR"})
 
@@ -45,7 +52,7 @@ def valkey(
         raise typer.BadParameter(
             f"{arguments[0]} goes on answering; use valkey-cli, on the socket named in valkey.json"
         )
-    reply = ask(url or _url_of(data), arguments)
+    reply = ask(check_url(url) if url else _url_of(data), arguments)
     if json:
         print(msgspec.json.encode(plain(reply)).decode())
     else:
@@ -85,6 +92,18 @@ def ask(url: str, arguments: list[str]) -> Any:
         ) from error
     except (RedisError, ValueError) as error:
         raise CommandFailed(f"{url}: {error}", Exit.USAGE) from error
+
+
+def check_url(url: str) -> str:
+    """Gives the address of a Valkey as redis-py reads it; complains about anything else."""
+    scheme, mark, rest = url.partition("://")
+    if not mark or not rest or scheme not in _SCHEMES:
+        raise typer.BadParameter(
+            f"{url!r} is no address of a Valkey: use redis://host:port, rediss://, valkey://, "
+            "valkeys:// or unix:///path/to/socket",
+            param_hint="--valkey",
+        )
+    return f"{_SCHEMES[scheme]}://{rest}"
 
 
 def _url_of(data: Path) -> str:
