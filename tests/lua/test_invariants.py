@@ -53,6 +53,8 @@ BREAKS: dict[str, Break] = {
     ),
     "held_runs_here": lambda w: w.client.hset(key(w, "held:s1"), "done", "1 running"),
     "in_flight_counts_held": lambda w: w.client.hset(key(w, "session:s1"), "in_flight", 0),
+    "offered_is_due": lambda w: w.client.zrem(key(w, "due:offers"), "offer"),
+    "offers_are_counted": lambda w: w.client.hset(key(w, "session:s3"), "offers", 3),
     "stopping_is_counted": lambda w: w.client.hset(key(w, "session:s1"), "stopping", 1),
     "mail_is_about_what_is_held": lambda w: w.client.hset(key(w, "mail:s1"), "done", "1 run"),
     "session_has_its_pool": lambda w: w.client.hset(key(w, "session:s1"), "pool", "ghost"),
@@ -72,6 +74,8 @@ def busy(world: World) -> World:
     """A namespace with a bit of everything."""
     world.open("s1")
     world.open("s2", capabilities=[("workflow:y", 1)])
+    world.open("s3", declaration=Declaration([("workflow:z", 1)], admission="reactive", max=4))
+    world.submit("offer", kind="workflow:z")
     world.submit("done")
     world.complete("s1", "done", world.fence("done"))
     world.submit("runs")

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from corral_store.digests import class_of
 from corral_store.records import Constraints, Declaration
 from tests.lua.world import World
 
@@ -29,6 +30,7 @@ POOLS = [
     Declaration([("workflow:x", 2), ("workflow:y", 1)], max=3),
     Declaration([("workflow:y", 1)], tags={"zone": "a"}, max=2),
     Declaration([("workflow:x", 1)], admission="vram", max=0, devices=[1024, 512]),
+    Declaration([("workflow:x", 1), ("workflow:y", 1)], admission="reactive", max=2),
 ]
 NEEDS: list[dict[str, Any]] = [
     {},
@@ -49,6 +51,7 @@ class Histories(RuleBasedStateMachine):
         self.sessions: dict[str, int] = {}
         self.number = 0
         self.old: list[tuple[str, str, str]] = []
+        self.classes: dict[str, str] = {}
 
     def fresh(self, prefix: str) -> str:
         self.number += 1
@@ -85,6 +88,7 @@ class Histories(RuleBasedStateMachine):
         if verdict == "accepted":
             assert self.world.again[0][0] == "duplicate"
             self.runs[run] = ""
+            self.classes[run] = class_of(constraints)[1]
         else:
             assert verdict == "vram_required"
             assert self.world.run(run) == {}
@@ -135,7 +139,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        word=st.sampled_from(["completed", "failed", "give_back", "stopped", "event", "ack"]),
+        word=st.sampled_from(
+            ["completed", "failed", "give_back", "stopped", "event", "ack", "claim", "decline"]
+        ),
     )
     def report(self, data: st.DataObject, word: str) -> None:
         found = self._assigned(data)
@@ -154,7 +160,7 @@ class Histories(RuleBasedStateMachine):
         assert self.world.again == first or before in TERMINAL, (first, self.world.again)
         if before in TERMINAL:
             assert self.world.run(run)["status"] == before
-        elif word in ("completed", "failed"):
+        elif word in ("completed", "failed") and before == "running":
             assert self.world.run(run)["status"] in TERMINAL | {"delayed"}
 
     @precondition(lambda self: self.old)
@@ -178,6 +184,25 @@ class Histories(RuleBasedStateMachine):
         assert verdict == {"cancelled": "already"}.get(
             before, "final" if before in TERMINAL else "cancelled"
         )
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        run = data.draw(st.sampled_from(sorted(self.runs)))
+        record = self.world.run(run)
+        before = record["status"]
+        shape = self.classes[run]
+        (verdict,) = self.world.call("retry", run, shape)
+        expected = "completed" if before == "completed" else "live"
+        assert verdict == ("retried" if before in ("failed", "cancelled") else expected)
+        assert self.world.again == [expected]
+        if verdict == "retried":
+            self.runs[run] = ""
+
+    @rule(kind=st.sampled_from(["workflow:x", "workflow:y"]), paused=st.sampled_from(["1", "0"]))
+    def pause(self, kind: str, paused: str) -> None:
+        self.world.call("pause", kind, paused)
+        assert (kind in self.world.again) == (paused == "1")
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data())

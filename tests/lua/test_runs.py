@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from corral_store.digests import plain_class
 from corral_store.records import Declaration
 from tests.lua.world import World, constraints
 
@@ -308,3 +309,89 @@ def test_a_resident_model_draws_its_runs(world: World) -> None:
         world.submit(f"r{i}", model="llama3")
     assert len(world.held("warm")) == 5
     world.sound()
+
+
+REACTIVE = Declaration([("workflow:x", 1)], admission="reactive", max=2)
+
+
+def test_a_reactive_worker_is_offered_and_claims(world: World) -> None:
+    world.open("s1", declaration=REACTIVE)
+    for i in range(3):
+        world.submit(f"r{i}")
+    assert [world.run(f"r{i}")["status"] for i in range(3)] == ["offered", "offered", "pending"]
+    world.sound()
+    assert world.report("s1", ("claim", "r0", world.fence("r0"), 1)) == ["ok"]
+    assert world.run("r0")["status"] == "running"
+    assert world.run("r0")["attempt"] == "1"
+    assert world.run("r2")["status"] == "offered"
+    world.sound()
+
+
+def test_a_declined_run_goes_to_another_and_then_is_parked(world: World) -> None:
+    world.open("s1", declaration=REACTIVE)
+    world.submit("r0")
+    world.open("s2", declaration=REACTIVE)
+    assert world.report("s1", ("decline", "r0", world.fence("r0"), 1, '"full"')) == ["ok"]
+    assert world.run("r0")["session"] == "s2"
+    world.report("s2", ("decline", "r0", world.fence("r0"), 1, '"full"'))
+    assert world.run("r0")["status"] == "parked"
+    world.sound()
+    world.submit("r1")
+    assert world.run("r1")["status"] == "offered"
+    world.pass_time(1001)
+    world.tick()
+    assert world.run("r0")["status"] == "offered"
+    world.sound()
+
+
+def test_an_offer_without_an_answer_lapses(world: World) -> None:
+    world.open("s1", declaration=REACTIVE)
+    world.submit("r0")
+    world.pass_time(10_001)
+    world.tick()
+    assert world.run("r0")["status"] == "parked"
+    assert world.report("s1", ("claim", "r0", world.fence("r0"), 1)) == ["stale"]
+    world.sound()
+
+
+def test_a_paused_kind_is_given_out_again_after_it_is_resumed(world: World) -> None:
+    world.open("s1", max=5)
+    assert world.call("pause", "workflow:x", "1") == ["workflow:x"]
+    world.submit("r0")
+    assert world.run("r0")["status"] == "pending"
+    world.sound()
+    assert world.call("pause", "workflow:x", "0") == []
+    world.tick()
+    assert world.run("r0")["status"] == "running"
+    world.sound()
+
+
+def test_a_failed_run_may_be_tried_again_by_hand(world: World) -> None:
+    world.open("s1")
+    world.submit("r0", deadline_ms=500)
+    world.pass_time(501)
+    world.tick()
+    world.report("s1", ("stopped", "r0", world.fence("r0"), 1))
+    assert world.run("r0")["status"] == "failed"
+    _, shape = plain_class("workflow:x", 0)
+    assert world.call("retry", "r0", shape, "nobody", shape) == ["retried", "unknown"]
+    assert world.run("r0")["status"] == "running"
+    assert world.complete("s1", "r0", world.fence("r0")) == "ok"
+    assert world.call("retry", "r0", shape) == ["completed"]
+    world.sound()
+
+
+def test_explain_says_what_each_worker_is_to_a_waiting_run(world: World) -> None:
+    world.open("full")
+    world.submit("running")
+    world.open("other", capabilities=[("workflow:y", 1)])
+    world.open("drained", max=5)
+    world.call("drain", "w-drained", "drain")
+    world.submit("r1")
+    world.submit("r2")
+    status, band, ahead, _, waiting, stages = world.call("explain", "r2")
+    assert (status, band, ahead, waiting) == ("pending", "4", "1", ["4", "2"])
+    counted = dict(zip(stages[::2], stages[1::2], strict=True))
+    assert counted == {"full": "1", "capability": "1", "draining": "1"}
+    assert ["w-full", "full", "0"] in world.more
+    assert world.call("explain", "nobody") == []

@@ -8,8 +8,70 @@ local function ended(u, r, outcome, error)
   call('RPUSH', keys.attempts(u, r.id), line_)
 end
 
+local OFFER_MS = 10000
+
+-- Offers a run to a session that decides by itself; the offer takes room until it is
+-- claimed, declined, or lapses in lease time.
+local function offer(u, r, s)
+  local fence = unit.next_fence(u)
+  room.take(u, s, 0)
+  unit.set(r, 'fence', fence)
+  unit.set(r, 'session', s.id)
+  unit.set(r, 'version', fit.verdict(u, s.pool, r.class).version)
+  call('HSET', keys.held(u, s.id), r.id, fence .. ' offered')
+  call('ZADD', keys.due(u, 'offers'), text(unit.lease_time(u) + OFFER_MS), r.id)
+  unit.count(u, 'offered')
+  events.status(u, r, 'offered', '{"worker":' .. cjson.encode(s.worker) .. '}')
+  mail.send(u, s, r.id, fence, 'offer')
+end
+
+-- The session takes what it was offered: the attempt begins.
+function attempt.claim(u, r, s)
+  unit.set(s, 'offers', max(0, s.offers - 1))
+  call('HSET', keys.held(u, s.id), r.id, r.fence .. ' running')
+  call('ZREM', keys.due(u, 'offers'), r.id)
+  call('DEL', keys.declined(u, r.id))
+  unit.set(r, 'worker', s.worker)
+  unit.set(r, 'started', text(u.now))
+  unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
+  unit.set(r, 'charged', '1')
+  unit.count(u, 'assigned')
+  attempt.watch(u, r)
+  events.status(u, r, 'running', '{"fence":"' .. r.fence .. '","worker":'
+    .. cjson.encode(s.worker) .. ',"hub":"' .. s.hub .. '"}')
+  room.show(u, s)
+end
+
+local PARK_MS, PARK_MAX_MS = 1000, 30000
+
+-- An offer came to nothing. Another session that has not declined the run is asked; when
+-- there is none, the run is parked with a due time, so that it blocks no line and no
+-- offer goes round for ever.
+function attempt.declined(u, r, s, reason)
+  attempt.unhold(u, s, r)
+  call('SADD', keys.declined(u, r.id), s.id)
+  unit.set(r, 'session', '')
+  unit.count(u, 'declined')
+  local other = place.search(u, fit.class(u, r.class), '', r.id)
+  if other and u.budget > 0 then
+    u.budget = u.budget - 1
+    attempt.assign(u, r, other)
+    return
+  end
+  local declines = tonumber(r.declines or 0) + 1
+  local due = text(u.now + min(PARK_MAX_MS, PARK_MS * 2 ^ (declines - 1)))
+  unit.set(r, 'declines', declines)
+  unit.set(r, 'due', due)
+  call('ZADD', keys.due(u, 'delays'), due, r.id)
+  events.status(u, r, 'parked', '{"reason":"declined","detail":' .. reason .. ',"due_ms":' .. due .. '}')
+end
+
 -- Gives a run to a session with a new fence. The caller has seen that there is room.
 function attempt.assign(u, r, s)
+  if fit.pool(u, s.pool).admission == 'reactive' then
+    offer(u, r, s)
+    return
+  end
   local fence = unit.next_fence(u)
   local class = fit.class(u, r.class)
   local device = room.take(u, s, class.vram_mb)
@@ -34,7 +96,7 @@ end
 function attempt.watch(u, r)
   local due = tonumber(r.deadline or 0)
   local limit = 0
-  if r.status == 'pending' and r.attempt == nil and r.queue_wait then
+  if r.status ~= 'running' and r.attempt == nil and r.queue_wait then
     limit = tonumber(r.submitted) + tonumber(r.queue_wait)
   elseif r.started and r.run_ms then
     limit = tonumber(r.started) + tonumber(r.run_ms)
@@ -52,6 +114,10 @@ function attempt.unhold(u, s, r_or_id)
   mail.drop(u, s.id, id)
   local _, state = split2(held)
   if state == 'stopping' then unit.set(s, 'stopping', max(0, s.stopping - 1)) end
+  if state == 'offered' then
+    unit.set(s, 'offers', max(0, s.offers - 1))
+    call('ZREM', keys.due(u, 'offers'), id)
+  end
   room.give(u, s, unit.run(u, id))
   return true
 end
@@ -59,7 +125,10 @@ end
 -- Makes a run terminal. `output` is JSON text of the result or of the error.
 function attempt.finish(u, r, status, output, payload)
   if r.status == 'pending' then line.leave(u, r) end
-  if r.status == 'delayed' then call('ZREM', keys.due(u, 'delays'), r.id) end
+  if r.status == 'delayed' or r.status == 'parked' then
+    call('ZREM', keys.due(u, 'delays'), r.id)
+  end
+  call('DEL', keys.declined(u, r.id))
   if output ~= '' then call('SET', keys.output(u, r.id), output) end
   unit.set(r, 'ended', text(u.now))
   call('ZREM', keys.due(u, 'deadlines'), r.id)
@@ -88,6 +157,10 @@ function attempt.stop(u, s, r, reason)
   local held = call('HGET', keys.held(u, s.id), r.id)
   if not held then return end
   local fence, state = split2(held)
+  if state == 'offered' then
+    unit.set(s, 'offers', max(0, s.offers - 1))
+    call('ZREM', keys.due(u, 'offers'), r.id)
+  end
   if state ~= 'stopping' then
     call('HSET', keys.held(u, s.id), r.id, fence .. ' stopping')
     unit.set(s, 'stopping', s.stopping + 1)

@@ -31,12 +31,15 @@ local function of_runs(u, runs)
     else
       expect(not place_, 'only_pending_stand_in_line', r.id, r.status)
     end
-    if r.status == 'delayed' then
+    if r.status == 'delayed' or r.status == 'parked' then
       expect(call('ZSCORE', keys.due(u, 'delays'), r.id), 'delayed_is_due', r.id)
     end
-    if r.status == 'running' then
+    if r.status == 'offered' then
+      expect(call('ZSCORE', keys.due(u, 'offers'), r.id), 'offered_is_due', r.id)
+    end
+    if r.status == 'running' or r.status == 'offered' then
       local held = call('HGET', keys.held(u, r.session or ''), r.id)
-      expect(held == r.fence .. ' running', 'running_is_held', r.id, held or 'nothing')
+      expect(held == r.fence .. ' ' .. r.status, 'running_is_held', r.id, held or 'nothing')
     end
     if LIVE[r.status] then
       refs[r.class] = (refs[r.class] or 0) + 1
@@ -100,7 +103,7 @@ end
 local function idle(u, s, pool)
   if u.now < u.hold or u.sweep or call('SISMEMBER', keys.at(u, 'unserved'), s.id) == 1 then return end
   for _, kind in ipairs(pool.kinds) do
-    for band = 0, BANDS - 1 do
+    for band = 0, unit.paused(u, kind) and -1 or BANDS - 1 do
       for _, class in ipairs(call('ZRANGE', keys.line(u, kind, band), 0, -1)) do
         local waits = fit.fits(u, s.pool, class) and room.has(s, pool, fit.class(u, class))
         expect(not waits, 'no_run_waits_beside_room', class, s.id)
@@ -111,19 +114,21 @@ end
 
 local function of_session(u, s)
   local held = as_table(call('HGETALL', keys.held(u, s.id)))
-  local n, stopping = 0, 0
+  local n, stopping, offers = 0, 0, 0
   for run, value in pairs(held) do
     local fence, state = split2(value)
     local r = unit.run(u, run)
     n = n + 1
     if state == 'stopping' then stopping = stopping + 1 end
-    if state == 'running' then
-      expect(r and r.session == s.id and r.fence == fence and r.status == 'running',
+    if state == 'offered' then offers = offers + 1 end
+    if state ~= 'stopping' then
+      expect(r and r.session == s.id and r.fence == fence and r.status == state,
         'held_runs_here', run, s.id)
     end
   end
   expect(s.in_flight == n, 'in_flight_counts_held', s.id, text(s.in_flight), text(n))
   expect(s.stopping == stopping, 'stopping_is_counted', s.id)
+  expect(s.offers == offers, 'offers_are_counted', s.id)
   for run, value in pairs(as_table(call('HGETALL', keys.mail(u, s.id)))) do
     if run ~= '*' then
       local fence = split2(value)

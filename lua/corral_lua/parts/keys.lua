@@ -29,6 +29,7 @@ function keys.flows(u, class, band) return u.root .. 'flows:' .. class .. ':' ..
 function keys.flow(u, class, band, flow)
   return u.root .. 'flow:' .. class .. ':' .. band .. ':' .. flow
 end
+function keys.declined(u, run) return u.root .. 'declined:' .. run end
 function keys.idem(u, digest) return u.root .. 'idem:' .. digest end
 function keys.due(u, what) return u.root .. 'due:' .. what end
 function keys.at(u, name) return u.root .. name end

@@ -171,7 +171,8 @@ function line.serve(u, s)
       call('SADD', keys.at(u, 'unserved'), s.id)
       return
     end
-    local r = pop(u, pool.kinds[at % kinds + 1], s, pool)
+    local kind = pool.kinds[at % kinds + 1]
+    local r = not unit.paused(u, kind) and pop(u, kind, s, pool) or nil
     at = at + 1
     if r then
       idle = 0

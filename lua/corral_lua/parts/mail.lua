@@ -36,7 +36,7 @@ function mail.letter(u, s, run, fence, word)
   end
   local r = unit.run(u, run)
   if not r then return nil end
-  local job = word == 'run' and call('GET', keys.job(u, run)) or ''
+  local job = (word == 'run' or word == 'offer') and call('GET', keys.job(u, run)) or ''
   return { s.id, s.stream, run, fence, word, r.attempt or '0', r.version or '0',
     r.device or '-1', r.deadline or '0', text(u.now), r.reason or '', job or '' }, #(job or '')
 end

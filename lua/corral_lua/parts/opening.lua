@@ -16,7 +16,7 @@ end
 
 local function create(u, argv)
   local sid = argv[2]
-  local s = { id = sid, changed = {}, in_flight = 0, stopping = 0 }
+  local s = { id = sid, changed = {}, in_flight = 0, stopping = 0, offers = 0 }
   u.sessions[sid] = s
   unit.set(s, 'worker', argv[4])
   unit.set(s, 'instance', argv[5])

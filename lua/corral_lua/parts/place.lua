@@ -41,18 +41,29 @@ local function consider(best, class, verdict, pool, entry, bonus)
   return better(seen, best) and seen or best
 end
 
--- Gives the best session with room, or nil.
-function place.search(u, class, model)
-  if u.now < u.hold then return nil end
+-- The least loaded session of a pool with its load; for a run that was declined before,
+-- the first of some that has not declined it.
+local function freest(u, pool, run)
+  local free = keys.free(u, pool)
+  if not run then return call('ZRANGE', free, 0, 0, 'WITHSCORES') end
+  local some = call('ZRANGE', free, 0, FEW - 1, 'WITHSCORES')
+  for i = 1, #some, 2 do
+    if call('SISMEMBER', keys.declined(u, run), some[i]) == 0 then return { some[i], some[i + 1] } end
+  end
+  return {}
+end
+
+-- Gives the best session with room, or nil. `run` is given when it was declined before.
+function place.search(u, class, model, run)
+  if u.now < u.hold or unit.paused(u, class.kind) then return nil end
   local best
   for _, id in ipairs(candidates(u, class)) do
     local verdict = fit.verdict(u, id, class.id)
-    if model and model ~= '' then
+    if model and model ~= '' and not run then
       local warm = call('ZRANGE', keys.warm(u, id, model), 0, 0, 'WITHSCORES')
       best = consider(best, class, verdict, id, warm, 50)
     end
-    local free = call('ZRANGE', keys.free(u, id), 0, 0, 'WITHSCORES')
-    best = consider(best, class, verdict, id, free, 0)
+    best = consider(best, class, verdict, id, freest(u, id, run), 0)
   end
   if not best then return nil end
   local s = unit.session(u, best.session)

@@ -35,12 +35,16 @@ local function load_of(s, pool)
     local _, most = freest(s, pool)
     return most > 0 and turn - most or nil
   end
+  if pool.admission == 'reactive' then
+    return s.offers < pool.max and s.in_flight + turn or nil
+  end
   return s.in_flight < pool.max and s.in_flight + turn or nil
 end
 
 -- True when the session can take one more run of the class.
 function room.has(s, pool, class)
   if not room.takes_work(s) then return false end
+  if pool.admission == 'reactive' then return s.offers < pool.max end
   if pool.admission ~= 'vram' then return s.in_flight < pool.max end
   local _, most = freest(s, pool)
   return class.vram_mb > 0 and most >= class.vram_mb
@@ -82,6 +86,7 @@ end
 function room.take(u, s, run_vram)
   local pool, device = fit.pool(u, s.pool), nil
   unit.set(s, 'in_flight', s.in_flight + 1)
+  if pool.admission == 'reactive' then unit.set(s, 'offers', s.offers + 1) end
   unit.set(s, 'turn', unit.next_turn(u))
   if pool.admission == 'vram' then
     device = freest(s, pool)
@@ -122,5 +127,5 @@ end
 -- smaller declaration or with runs that the store had forgotten: remembered as `over`.
 function room.exceed(u, s)
   local pool = fit.pool(u, s.pool)
-  if s.in_flight > (pool.admission == 'vram' and 0 or pool.max) then unit.set(s, 'over', s.in_flight) end
+  if s.in_flight > (pool.admission == 'fixed' and pool.max or 0) then unit.set(s, 'over', s.in_flight) end
 end

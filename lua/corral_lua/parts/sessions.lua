@@ -29,7 +29,10 @@ function sessions.finish(u, s, why, limit)
     call('HDEL', keys.held(u, s.id), run)
     local fence, state = split2(value)
     local r = unit.run(u, run)
-    if r and state == 'running' and r.session == s.id and r.fence == fence and r.status == 'running' then
+    if r and state == 'offered' and r.fence == fence and r.status == 'offered' then
+      call('ZREM', keys.due(u, 'offers'), run)
+      attempt.back(u, r, 'offer_lapsed')
+    elseif r and state == 'running' and r.session == s.id and r.fence == fence and r.status == 'running' then
       if why == 'goodbye' then
         attempt.record(u, r, 'given_back', '')
         attempt.back(u, r, 'given_back')
@@ -43,6 +46,7 @@ function sessions.finish(u, s, why, limit)
   classes.leave(u, s.pool, s.id)
   unit.set(s, 'in_flight', 0)
   unit.set(s, 'stopping', 0)
+  unit.set(s, 'offers', 0)
   call('ZADD', keys.due(u, 'tombstones'), text(u.now + TOMBSTONE_MS), s.id)
   return true
 end
@@ -70,8 +74,12 @@ function sessions.reconcile(u, s, claims)
     local r, mine = unit.run(u, run), held[run]
     if mine then
       local own, state = split2(mine)
+      if own == fence and state == 'offered' and r and r.status == 'offered' then
+        attempt.claim(u, r, s)
+        held[run], state = fence .. ' running', 'running'
+      end
       keep = own == fence and state == 'running' and r and r.status == 'running'
-      if keep then mail.arrived(u, s.id, run, fence) end
+      if keep then mail.drop(u, s.id, run) end
     elseif r and sessions.newer(r, fence) then
       keep = true
       sessions.adopt(u, s, r, fence)
@@ -87,6 +95,8 @@ function sessions.reconcile(u, s, claims)
       attempt.unhold(u, s, run)
     elseif state == 'running' and not (claim and claim[1] == fence) then
       mail.send(u, s, run, fence, 'run')
+    elseif state == 'offered' then
+      mail.send(u, s, run, fence, 'offer')
     elseif state == 'stopping' then
       mail.send(u, s, run, fence, 'stop')
     end
@@ -103,7 +113,9 @@ end
 
 function sessions.adopt(u, s, r, fence)
   if r.status == 'pending' then line.leave(u, r) end
-  if r.status == 'delayed' then call('ZREM', keys.due(u, 'delays'), r.id) end
+  if r.status == 'delayed' or r.status == 'parked' then
+    call('ZREM', keys.due(u, 'delays'), r.id)
+  end
   local before = r.session and r.session ~= '' and unit.session(u, r.session)
   if before and before.id ~= s.id then attempt.unhold(u, before, r) end
   u.fence = max(u.fence, tonumber(fence))

@@ -9,11 +9,11 @@ local META = { 'format', 'epoch', 'fence', 'clock', 'lease', 'lease_at', 'settle
 local RUN = { 'status', 'kind', 'version', 'class', 'band', 'flow', 'place', 'attempt',
   'lost', 'fence', 'session', 'worker', 'events', 'weight', 'vram', 'model', 'device',
   'done', 'charged', 'retry', 'max_lost', 'retention', 'idem', 'submitted', 'started',
-  'deadline', 'queue_wait', 'run_ms', 'workflow', 'priority', 'due', 'ended', 'reason', 'request', 'failures' }
+  'deadline', 'queue_wait', 'run_ms', 'workflow', 'priority', 'due', 'ended', 'reason', 'request', 'failures', 'declines' }
 
 local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
   'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',
-  'seq', 'opened', 'sdk', 'counted', 'over' }
+  'seq', 'opened', 'sdk', 'counted', 'over', 'offers' }
 
 -- Opens the unit, or gives a refusal. `hub` is the hub that calls, '' for none.
 function unit.open(root, hub)
@@ -93,6 +93,7 @@ function unit.session(u, sid)
   s = { id = sid, changed = {} }
   for i = 1, #SESSION do s[SESSION[i]] = values[i] or nil end
   s.in_flight, s.stopping = tonumber(s.in_flight or 0), tonumber(s.stopping or 0)
+  s.offers = tonumber(s.offers or 0)
   u.sessions[sid] = s
   return s
 end
@@ -101,6 +102,15 @@ end
 function unit.set(record, field, value)
   record[field] = value
   record.changed[field] = value
+end
+
+-- True while the kind is paused; read once per call.
+function unit.paused(u, kind)
+  if not u.paused then
+    u.paused = {}
+    for _, name in ipairs(call('SMEMBERS', keys.at(u, 'paused'))) do u.paused[name] = true end
+  end
+  return u.paused[kind] == true
 end
 
 function unit.count(u, name, by)

@@ -17,9 +17,9 @@ function transitions.cancel(u, argv)
     elseif r.ended then
       verdicts[#verdicts + 1] = 'final'
     else
-      local running = r.status == 'running' and r.session and r.session ~= ''
+      local running = (r.status == 'running' or r.status == 'offered') and r.session and r.session ~= ''
       if running then
-        attempt.record(u, r, 'cancelled', '')
+        if r.status == 'running' then attempt.record(u, r, 'cancelled', '') end
         attempt.stop(u, unit.session(u, r.session), r, 'cancelled')
       end
       attempt.finish(u, r, 'cancelled', '', '{"reason":' .. argv[i + 1] .. '}')

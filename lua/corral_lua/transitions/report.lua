@@ -4,7 +4,8 @@
 -- KEYS  root
 -- ARGV  hub, session, stream, reports...   each: word, run, fence, seq, a, b
 --       word: event (a type, b JSON) | completed (a output) | failed (a error JSON)
---       | stopped | give_back (a reason JSON) | ack (a word of the mail)
+--       | stopped | give_back (a reason JSON) | ack (a word of the mail) | claim
+--       | decline (a reason JSON)
 -- GIVES per report: ok | stale | unknown | already_final | refused | moved
 -- AGAIN an event whose seq the session has had is `ok`; an outcome of the same session
 --       and fence too; an acknowledgement finds nothing to remove
@@ -51,6 +52,7 @@ local function fail(u, r, json)
 end
 
 local function outcome(u, s, word, r, fence, a)
+  if r.status == 'offered' then return 'stale' end
   if r.done == fence then
     if r.status == 'cancelled' then attempt.unhold(u, s, r) end
     return r.status == 'cancelled' and 'already_final' or 'ok'
@@ -97,10 +99,25 @@ local function stopped(u, s, run, fence)
   local r = unit.run(u, run)
   attempt.unhold(u, s, run)
   -- Stopped without having been told to, as far as the store knows: it goes back.
-  if state == 'running' and r and r.status == 'running' and mine(r, s, fence) then
+  if r and r.status == 'offered' and mine(r, s, fence) then
+    attempt.back(u, r, 'stopped')
+  elseif state == 'running' and r and r.status == 'running' and mine(r, s, fence) then
     unit.set(r, 'done', fence)
     attempt.record(u, r, 'given_back', '')
     attempt.back(u, r, 'stopped')
+  end
+  return 'ok'
+end
+
+-- The answer to an offer. A run that was offered and then cancelled is told to stop.
+local function answered(u, s, word, r, fence, reason)
+  if not mine(r, s, fence) then return 'stale' end
+  mail.acknowledge(u, s.id, r.id, fence, 'offer')
+  if r.status ~= 'offered' then return r.ended and 'already_final' or 'ok' end
+  if word == 'claim' then
+    attempt.claim(u, r, s)
+  else
+    attempt.declined(u, r, s, reason)
   end
   return 'ok'
 end
@@ -114,6 +131,7 @@ local function take(u, s, moved, word, run, fence, seq, a, b)
   if word == 'stopped' then return stopped(u, s, run, fence) end
   local r = unit.run(u, run)
   if not r then return 'unknown' end
+  if word == 'claim' or word == 'decline' then return answered(u, s, word, r, fence, a) end
   if word == 'event' then
     if seq > 0 and seq <= tonumber(s.seq or 0) then return 'ok' end
     return event(u, s, r, fence, a, b)

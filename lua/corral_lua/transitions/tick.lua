@@ -29,7 +29,8 @@ local function wake_delayed(u)
   for _, id in ipairs(call('ZRANGE', due, '-inf', text(u.now), 'BYSCORE', 'LIMIT', 0, PER_CALL)) do
     call('ZREM', due, id)
     local r = unit.run(u, id)
-    if r and r.status == 'delayed' then
+    if r and (r.status == 'delayed' or r.status == 'parked') then
+      call('DEL', keys.declined(u, id))
       unit.set(r, 'place', text(line.new_place(u, tonumber(r.priority))))
       unit.set(r, 'due', '0')
       events.status(u, r, 'pending', '')
@@ -40,12 +41,30 @@ local function wake_delayed(u)
   return done
 end
 
+-- Offers lapse in lease time, as an answer may be on its way through a hub that moves.
+local function lapse_offers(u)
+  if u.lease < u.settle then return 0 end
+  local due, done = keys.due(u, 'offers'), 0
+  for _, id in ipairs(call('ZRANGE', due, '-inf', text(u.lease), 'BYSCORE', 'LIMIT', 0, PER_CALL)) do
+    call('ZREM', due, id)
+    local r = unit.run(u, id)
+    local s = r and r.status == 'offered' and unit.session(u, r.session)
+    if s then
+      attempt.declined(u, r, s, '"the offer was not answered in time"')
+      line.serve(u, s)
+    end
+    done = done + 1
+  end
+  return done
+end
+
 local function miss(u, r, code, message, reason)
   local error = '{"code":"' .. code .. '","type":"' .. code .. '","message":"' .. message
     .. '","retryable":false}'
-  local s = r.status == 'running' and r.session and unit.session(u, r.session)
+  local placed = r.status == 'running' or r.status == 'offered'
+  local s = placed and r.session and unit.session(u, r.session)
   if s then
-    attempt.record(u, r, 'timed_out', error)
+    if r.status == 'running' then attempt.record(u, r, 'timed_out', error) end
     attempt.stop(u, s, r, reason)
   end
   attempt.finish(u, r, 'failed', error, '{"error":' .. error .. '}')
@@ -61,7 +80,7 @@ local function expire_deadlines(u)
     if r and not r.ended then
       if r.deadline and tonumber(r.deadline) <= u.now then
         miss(u, r, 'DEADLINE_EXCEEDED', 'the deadline passed before the run ended', 'deadline')
-      elseif r.status == 'pending' and not r.attempt and r.queue_wait
+      elseif r.status ~= 'running' and not r.attempt and r.queue_wait
         and tonumber(r.submitted) + tonumber(r.queue_wait) <= u.now then
         miss(u, r, 'QUEUE_WAIT_EXCEEDED', 'no worker took the run within max_queue_wait_ms', 'queue_wait')
       elseif r.status == 'running' and r.run_ms
@@ -107,7 +126,7 @@ function transitions.tick(u, argv)
   local last = tonumber(call('HGET', keys.at(u, 'meta'), 'ticked') or '0')
   if u.now - last < tonumber(argv[2]) / 2 then return { 'not_due', '0', '0', '0', '0' } end
   local lost, woken = expire_leases(u), wake_delayed(u)
-  local expired = expire_deadlines(u)
+  local expired = lapse_offers(u) + expire_deadlines(u)
   local trimmed = retention.trim(u, PER_CALL) + retention.bury(u, PER_CALL)
   local left = serve_left_over(u)
   local more = left or u.budget <= 0 or lost >= PER_CALL or woken >= PER_CALL

@@ -1,0 +1,44 @@
+-- retry: give failed or cancelled runs a new set of attempts; each joins its line at the
+-- end, with its history kept.
+-- KEYS  root
+-- ARGV  hub, runs...   each: run, class_json
+-- GIVES per run: retried | live | completed | unknown
+-- AGAIN `live`, and changes nothing
+
+local function revive(u, r, class_json)
+  classes.born(u, r.class, class_json, r.kind)
+  classes.refer(u, r.class, 1)
+  call('ZREM', keys.due(u, 'retention'), r.id)
+  call('ZREM', keys.at(u, 'runs:failed'), r.id)
+  call('DEL', keys.output(u, r.id))
+  local gone = { 'ended', 'deadline', 'lost', 'failures', 'declines', 'queue_wait', 'reason', 'cancel_reason' }
+  call('HDEL', keys.run(u, r.id), unpack(gone))
+  for _, field in ipairs(gone) do
+    r[field] = nil
+    r.changed[field] = nil
+  end
+  unit.count(u, r.status, -1)
+  unit.set(r, 'session', '')
+  unit.set(r, 'charged', '0')
+  unit.set(r, 'place', text(line.new_place(u, tonumber(r.priority))))
+  events.status(u, r, 'pending', '{"reason":"retry"}')
+  place.arrive(u, r)
+end
+
+function transitions.retry(u, argv)
+  local verdicts = {}
+  for i = 2, #argv, 2 do
+    local r, verdict = unit.run(u, argv[i]), 'retried'
+    if not r then
+      verdict = 'unknown'
+    elseif r.status == 'completed' then
+      verdict = 'completed'
+    elseif not r.ended then
+      verdict = 'live'
+    else
+      revive(u, r, argv[i + 1])
+    end
+    verdicts[#verdicts + 1] = verdict
+  end
+  return verdicts
+end
