@@ -37,7 +37,7 @@ types: $(READY) ## Check types, strictly
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 contracts: $(READY) ## Check who may import whom
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 pytest: $(READY) ## Run the tests alone (ARGS="tests/sdk -x": some of them)
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses $(WORKERS) --dist loadfile $(ARGS)
