@@ -19,7 +19,7 @@ from examples.demo.screen import Screen
 from examples.demo.verdict import executions, judge, outcomes
 
 # So long a worker takes for a section, to have runs in flight when the hub dies.
-PACE_MS = 250
+PACE_MS = 400
 # The hub dies when so many of the runs have ended.
 KILL_AFTER = 1 / 3
 # No event of any run for so long: what has not ended by then is lost.
