@@ -16,7 +16,9 @@ class HubConfig:
 
     `listen`: `host:port` or `unix:/path`; port 0 takes a free one. `durability`:
     `memory`, `fsync` or `replica:N`. `tokens`: accepted bearer tokens; without one the hub
-    serves loopback only unless `insecure`. `soft_bytes`: memory of the store above which
+    serves loopback only unless `insecure`. `move_after_ms`: after about
+    so long a session is asked to go to another hub, so that new hubs get their share; 0:
+    never. `soft_bytes`: memory of the store above which
     submits are refused, 0 for nine tenths of its `maxmemory`.
     """
 
@@ -30,6 +32,7 @@ class HubConfig:
     ping_ms: int = 3_000
     keepalive_ms: int = 15_000
     tick_ms: int = 500
+    move_after_ms: int = 1_800_000
     durability: str = "fsync"
     max_payload_bytes: int = 1_048_576
     max_waiting: int = 1_000_000

@@ -25,6 +25,7 @@ class Job(msgspec.Struct, omit_defaults=True):
     max_run_ms: int = 0
     traceparent: str = ""
     tracestate: str = ""
+    class_json: str = ""
 
 
 _encoder = msgspec.json.Encoder()
@@ -40,6 +41,14 @@ def encode(job: Job) -> bytes:
 def decode(text: bytes) -> Job:
     """The job of a text that `encode` made."""
     return _decoder.decode(text)
+
+
+_labels = msgspec.json.Decoder(dict[str, str])
+
+
+def labels(text: str) -> dict[str, str]:
+    """Labels from their kept text."""
+    return _labels.decode(text)
 
 
 def parse_json(raw: bytes, field: str) -> object:

@@ -33,7 +33,7 @@ class Leases:
         while True:
             await asyncio.sleep(self._interval)
             for driver in self._registry:
-                driver.tick()
+                driver.tick(others=len(self.live.get(driver.key[0], ())) > 1)
             for namespace in store.names():
                 try:
                     async with asyncio.timeout(self._interval * 4):

@@ -22,11 +22,12 @@ from corral_hub.errors import (
 )
 from corral_hub.requests import SubmitRequest, to_run
 from corral_store.batching import ITEMS_PER_CALL
-from corral_store.records import Described, NewRun, SessionRow, Stats, Submitted
+from corral_store.records import Described, Explained, NewRun, SessionRow, Stats, Submitted
 from corral_store.transitions import Transitions
 
 SUBMIT_LIMIT = 1000
 BYTES_PER_CALL = 8_000_000
+LIVE = ("pending", "delayed", "offered", "running", "parked")
 
 STAGES = {
     "capability": "no worker offers the capability",
@@ -46,6 +47,27 @@ class Accepted:
     run: str
     deduplicated: bool
     warnings: tuple[str, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class RunFilter:
+    """Which runs a call is about; all conditions must hold."""
+
+    statuses: tuple[str, ...] = ()
+    workflow: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def says_something(self) -> bool:
+        """False for a filter that would mean every run."""
+        return bool(self.statuses or self.workflow or self.labels)
+
+    def labels_match(self, fields: dict[str, str]) -> bool:
+        """True when a run's fields have all the labels."""
+        if not self.labels:
+            return True
+        have = jobs.labels(fields.get("labels", "{}"))
+        return all(have.get(key) == value for key, value in self.labels)
 
 
 class Orchestrator:
@@ -150,6 +172,68 @@ class Orchestrator:
                 f"no live session of worker {worker!r}; see the list of workers", field="worker_id"
             )
         return in_flight
+
+    async def cancel_matching(
+        self, transitions: Transitions, filter: RunFilter, reason: str, cursor: str
+    ) -> tuple[list[str], str]:
+        """Cancels a page of what a filter names; gives them and the cursor to go on from.
+
+        Raises InvalidRequest for a filter that says nothing.
+        """
+        if not filter.says_something:
+            raise InvalidRequest(
+                "the filter is empty and would mean every run: name statuses, a workflow or labels",
+                field="filter",
+            )
+        wanted = filter.statuses or LIVE
+        found, cursor = await self._matching(transitions, filter, wanted, cursor)
+        runs = [(run, jobs.dumps(reason)) for run, _ in found]
+        verdicts = await transitions.cancel(runs) if runs else []
+        done = [run for (run, _), v in zip(runs, verdicts, strict=True) if v == "cancelled"]
+        return done, cursor
+
+    async def retry(self, transitions: Transitions, runs: Sequence[str]) -> list[tuple[str, str]]:
+        """Gives ended runs a new set of attempts; a verdict for each."""
+        if len(runs) > ITEMS_PER_CALL:
+            raise InvalidRequest(
+                f"{len(runs)} runs; {ITEMS_PER_CALL} at most in one call", field="run_ids",
+                limit=str(ITEMS_PER_CALL),
+            )  # fmt: skip
+        for run in runs:
+            names.require(names.RUN_ID, run, "run_ids")
+        described = await transitions.describe(runs, "i") if runs else []
+        shapes = [jobs.decode(d.job).class_json if d else "{}" for d in described]
+        verdicts = await transitions.retry(list(zip(runs, shapes, strict=True))) if runs else []
+        return list(zip(runs, verdicts, strict=True))
+
+    async def retry_matching(
+        self, transitions: Transitions, filter: RunFilter, cursor: str
+    ) -> tuple[list[tuple[str, str]], str]:
+        """Retries a page of what a filter names (failed runs, unless it says otherwise)."""
+        wanted = filter.statuses or ("failed",)
+        found, cursor = await self._matching(transitions, filter, wanted, cursor)
+        return await self.retry(transitions, [run for run, _ in found]), cursor
+
+    async def _matching(
+        self, transitions: Transitions, filter: RunFilter, statuses: Sequence[str], cursor: str
+    ) -> tuple[list[tuple[str, dict[str, str]]], str]:
+        rows, cursor = await self.list_runs(
+            transitions, statuses, filter.workflow, ITEMS_PER_CALL, cursor
+        )
+        return [row for row in rows if filter.labels_match(row[1])], cursor
+
+    async def pause(self, transitions: Transitions, kind: str, paused: bool) -> list[str]:
+        """Stops or resumes giving out a kind; gives the kinds that are paused."""
+        names.require(names.KIND, kind, "kind")
+        return await transitions.pause(kind, paused)
+
+    async def explain(self, transitions: Transitions, run: str) -> Explained:
+        """Why a run waits. Raises RunNotFound."""
+        names.require(names.RUN_ID, run, "run_id")
+        found = await transitions.explain(run)
+        if found is None:
+            raise not_found(run)
+        return found
 
     async def stats(self, transitions: Transitions) -> Stats:
         """Counters, queues and deficits."""

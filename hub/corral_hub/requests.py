@@ -86,6 +86,7 @@ def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRu
         max_run_ms=request.run_ms,
         traceparent=request.traceparent,
         tracestate=request.tracestate,
+        class_json=class_json,
     )
     return NewRun(
         run=request.run_id or uuid.uuid4().hex,

@@ -21,7 +21,16 @@ PARTS = (
 )  # fmt: skip
 
 READ_ONLY = frozenset(
-    {"describe", "list_runs", "list_sessions", "read_events", "read_feed", "stats", "check", "explain"}
+    {
+        "describe",
+        "list_runs",
+        "list_sessions",
+        "read_events",
+        "read_feed",
+        "stats",
+        "check",
+        "explain",
+    }
 )
 # A server at its memory limit refuses these two and lets all others release what they can.
 REFUSED_WHEN_FULL = frozenset({"submit", "open_session"})

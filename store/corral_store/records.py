@@ -209,6 +209,19 @@ class Stats:
 
 
 @dataclass(slots=True, frozen=True)
+class Explained:
+    """Why a run waits: sessions by verdict, and up to 50 workers with verdict and score."""
+
+    status: str
+    band: int
+    ahead_in_flow: int
+    flows_ahead: int
+    waiting: dict[int, int]
+    stages: dict[str, int]
+    workers: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(slots=True, frozen=True)
 class Settings:
     """What a hub tells a namespace when it enters."""
 

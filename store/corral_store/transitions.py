@@ -14,6 +14,7 @@ from corral_store.batching import ITEMS_PER_CALL, Lane
 from corral_store.connection import root_of
 from corral_store.records import (
     Described,
+    Explained,
     Feed,
     Held,
     Kept,
@@ -128,6 +129,29 @@ class Transitions:
         """Stops new work for a worker; how: drain, drain_now, or quiet (it knows)."""
         verdict, _ = await self._call(self._work, "drain", (worker, how))
         return text(verdict[0]), int(verdict[1])
+
+    async def retry(self, runs: Sequence[tuple[str, str]]) -> list[str]:
+        """Gives ended runs a new set of attempts; each with the JSON of its class."""
+        verdicts, _ = await self._call(self._work, "retry", (), list(runs), merge=True)
+        return [text(verdict) for verdict in verdicts]
+
+    async def pause(self, kind: str, paused: bool) -> list[str]:
+        """Stops or resumes giving out a kind; gives the kinds that are paused."""
+        kinds, _ = await self._call(self._work, "pause", (kind, int(paused)))
+        return sorted(text(kind) for kind in kinds)
+
+    async def explain(self, run: str) -> Explained | None:
+        """Why a run waits."""
+        found, workers = await self._call(self._reads, "explain", (run,))
+        if not found:
+            return None
+        status, band, ahead, flows, waiting, stages = found
+        return Explained(
+            text(status), int(band), int(ahead), int(flows),
+            {int(k): int(v) for k, v in table(waiting).items()},
+            {k: int(v) for k, v in table(stages).items()},
+            tuple((text(w), text(v), int(score)) for w, v, score in workers),
+        )  # fmt: skip
 
     async def resident(self, session: str, stream: int, models: Sequence[str]) -> str:
         """Says which models a session has loaded now."""

@@ -30,6 +30,7 @@ class World:
         self.root = root_of(NAMESPACE)
         self.client.function_load(self.library.source, replace=True)
         self.letters: list[list[str]] = []
+        self.gathered: list[Any] | None = None
         self.call("enter", 10_000, self.lease_ms, 1_000_000, 0)
 
     def raw(self, name: str, *arguments: Any, hub: str | None = None) -> Any:
@@ -65,8 +66,22 @@ class World:
         unknown = set(given) - set(values)
         assert not unknown, unknown
         values.update(given)
+        if self.gathered is not None:
+            self.gathered += values.values()
+            if len(self.gathered) >= 200 * len(values):
+                self.flush()
+            return "gathered"
         (verdict,) = self.call("submit", *values.values())
         return verdict[0]
+
+    def gather(self) -> None:
+        """Submits travel in batches from here on, until the next flush."""
+        self.gathered = []
+
+    def flush(self) -> None:
+        if self.gathered:
+            self.call("submit", *self.gathered)
+            self.gathered = []
 
     def open(self, session: str, worker: str = "", **given: Any) -> Any:
         declaration = given.pop("declaration", None) or Declaration(
@@ -77,7 +92,7 @@ class World:
         arguments = [
             session, given.pop("connection", f"c-{session}"), worker or f"w-{session}",
             given.pop("instance", f"i-{session}"), given.pop("principal", "p"), pool, pool_json,
-            self.lease_ms, given.pop("silent_ms", 6000), given.pop("models", ""), "sdk", 1000,
+            self.lease_ms, given.pop("silent_ms", 6000), given.pop("models", ""), "sdk", 20_000,
         ]  # fmt: skip
         name = "resume_session" if given.pop("resume", False) else "open_session"
         hub = given.pop("hub", None)

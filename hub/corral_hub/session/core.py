@@ -19,6 +19,7 @@ from corral_hub.session.messages import (
     Odd,
     Ping,
     Pong,
+    Reconnect,
     Reject,
     Resident,
     Said,
@@ -53,12 +54,16 @@ class SessionCore:
     """One stream: from Hello over Welcome to its end.
 
     `lease_ms`: mail that stays unacknowledged for so long ends the session, as heartbeats
-    alone are not life. `ping_ms`: interval of the hub's pings.
+    alone are not life. `ping_ms`: interval of the hub's pings. `move_at`: when the worker
+    is asked to go to another hub.
     """
 
-    def __init__(self, lease_ms: int, ping_ms: int, now: float) -> None:
+    def __init__(
+        self, lease_ms: int, ping_ms: int, now: float, move_at: float = float("inf")
+    ) -> None:
         self.lease_ms = lease_ms
         self.ping_ms = ping_ms
+        self.move_at = move_at
         self.hello: Hello | None = None
         self.session = ""
         self.stream = 0
@@ -147,9 +152,10 @@ class SessionCore:
             if letter.word == "stop":
                 self._stopped[letter.run, letter.fence] = None
                 self._sent.pop((letter.run, letter.fence, "run"), None)
+                self._sent.pop((letter.run, letter.fence, "offer"), None)
                 while len(self._stopped) > STOPPED_REMEMBERED:
                     del self._stopped[next(iter(self._stopped))]
-            elif letter.word == "run" and (letter.run, letter.fence) in self._stopped:
+            elif letter.word in ("run", "offer") and (letter.run, letter.fence) in self._stopped:
                 continue
             self._sent[key] = now
             actions.send.append(Word(letter))
@@ -160,6 +166,7 @@ class SessionCore:
             self._sent.pop((report.run, report.fence, str(report.a)), None)
             return
         self._sent.pop((report.run, report.fence, "run"), None)
+        self._sent.pop((report.run, report.fence, "offer"), None)
         if report.word == "stopped":
             self._sent.pop((report.run, report.fence, "stop"), None)
 
@@ -172,8 +179,9 @@ class SessionCore:
         )
         return Actions(send=[Acks(items)] if items else [])
 
-    def tick(self, now: float) -> Actions:
-        """Time has passed: ping, and look whether the mail arrives."""
+    def tick(self, now: float, *, others: bool = False) -> Actions:
+        """Time has passed: ping, look whether the mail arrives, and after a long while ask
+        the worker to move when there are `others` to move to."""
         if self.state != "open":
             return Actions()
         stuck = [
@@ -184,6 +192,9 @@ class SessionCore:
             self.state = "ended"
             detail = f"the word {word!r} about run {run} was not acknowledged within a lease"
             return Actions(send=[Reject("session_lost", detail)], end="lost")
+        if others and now >= self.move_at:
+            self.move_at = float("inf")
+            return Actions(send=[Reconnect("rebalance")])
         if now - self._pinged < self.ping_ms:
             return Actions()
         self._pinged = now

@@ -39,9 +39,10 @@ class Driver:
         grace_ms: int,
         max_sessions: int,
         register: Callable[[Driver], None],
+        move_after_ms: float = float("inf"),
     ) -> None:
         self.transitions = transitions
-        self.core = SessionCore(lease_ms, ping_ms, now_ms())
+        self.core = SessionCore(lease_ms, ping_ms, now_ms(), move_at=now_ms() + move_after_ms)
         self.ended = asyncio.Event()
         self._principal = principal
         self._connection = connection
@@ -87,9 +88,9 @@ class Driver:
         """Sends a message beside the protocol, e.g. Reconnect."""
         self._send([message])
 
-    def tick(self) -> None:
-        """Lets the core see the time."""
-        actions = self.core.tick(now_ms())
+    def tick(self, *, others: bool) -> None:
+        """Lets the core see the time, and whether there are other hubs."""
+        actions = self.core.tick(now_ms(), others=others)
         self._send(actions.send)
         if actions.end:
             self._end(actions.end)

@@ -2,7 +2,8 @@
 -- end, with its history kept.
 -- KEYS  root
 -- ARGV  hub, runs...   each: run, class_json
--- GIVES per run: retried | live | completed | unknown
+-- GIVES per run: retried | live | completed | stopping (a worker still has the last
+--       attempt in hand; again when it has stopped) | unknown
 -- AGAIN `live`, and changes nothing
 
 local function revive(u, r, class_json)
@@ -35,6 +36,8 @@ function transitions.retry(u, argv)
       verdict = 'completed'
     elseif not r.ended then
       verdict = 'live'
+    elseif r.session and r.session ~= '' and call('HEXISTS', keys.held(u, r.session), r.id) == 1 then
+      verdict = 'stopping'
     else
       revive(u, r, argv[i + 1])
     end

@@ -7,7 +7,7 @@ from typing import Any
 
 from corral_hub import names
 from corral_hub.config import HubConfig
-from corral_hub.errors import HubError, InvalidRequest, NotImplementedByHub
+from corral_hub.errors import HubError, NotImplementedByHub
 from corral_hub.orchestrator import Accepted, Orchestrator
 from corral_hub.requests import SubmitRequest
 from corral_hub.subscriptions import Gap, Quiet, Seen, Subscriptions
@@ -90,12 +90,7 @@ class OrchestratorService:
         return pb.DescribeWorkflowResponse(run=writing.run_of(request.run_id, described))
 
     async def ListRuns(self, request: pb.ListRunsRequest, t: Transitions) -> pb.ListRunsResponse:
-        statuses: list[str] = []
-        for number in request.statuses:
-            known = common.RunStatus.DESCRIPTOR.values_by_number.get(number)
-            if known is None or number == 0:
-                raise InvalidRequest(f"statuses: {number} is no status", field="statuses")
-            statuses.append(known.name.removeprefix("RUN_STATUS_").lower())
+        statuses = reading.statuses(request.statuses)
         rows, cursor = await self._orchestrator.list_runs(
             t, statuses, request.workflow, request.limit, request.cursor
         )
@@ -125,6 +120,39 @@ class OrchestratorService:
         raise NotImplementedByHub(
             "RespondToInput is not built in this release, and no run can ask a question"
         )
+
+    async def CancelWorkflows(
+        self, request: pb.CancelWorkflowsRequest, t: Transitions
+    ) -> pb.CancelWorkflowsResponse:
+        runs, cursor = await self._orchestrator.cancel_matching(
+            t, reading.run_filter(request.filter), request.reason, request.cursor
+        )
+        return pb.CancelWorkflowsResponse(run_ids=runs, cursor=cursor, durability=self.durability)
+
+    async def RetryRuns(self, request: pb.RetryRunsRequest, t: Transitions) -> pb.RetryRunsResponse:
+        cursor = ""
+        if request.HasField("filter") and not request.run_ids:
+            items, cursor = await self._orchestrator.retry_matching(
+                t, reading.run_filter(request.filter), request.cursor
+            )
+        else:
+            items = await self._orchestrator.retry(t, list(request.run_ids))
+        return pb.RetryRunsResponse(
+            items=[pb.RetryRunsResponse.Item(run_id=r, verdict=v) for r, v in items],
+            cursor=cursor,
+            durability=self.durability,
+        )
+
+    async def PauseQueue(
+        self, request: pb.PauseQueueRequest, t: Transitions
+    ) -> pb.PauseQueueResponse:
+        paused = await self._orchestrator.pause(t, request.kind, request.paused)
+        return pb.PauseQueueResponse(paused=paused, durability=self.durability)
+
+    async def ExplainRun(
+        self, request: pb.ExplainRunRequest, t: Transitions
+    ) -> pb.ExplainRunResponse:
+        return writing.explained(await self._orchestrator.explain(t, request.run_id))
 
     async def GetStats(self, request: pb.GetStatsRequest, t: Transitions) -> pb.GetStatsResponse:
         return writing.stats(await self._orchestrator.stats(t))
@@ -176,6 +204,10 @@ UNARY: dict[str, Any] = {
     "ListWorkers": pb.ListWorkersRequest,
     "DrainWorker": pb.DrainWorkerRequest,
     "RespondToInput": pb.RespondToInputRequest,
+    "CancelWorkflows": pb.CancelWorkflowsRequest,
+    "RetryRuns": pb.RetryRunsRequest,
+    "PauseQueue": pb.PauseQueueRequest,
+    "ExplainRun": pb.ExplainRunRequest,
     "GetStats": pb.GetStatsRequest,
 }
 STREAMS: dict[str, Any] = {

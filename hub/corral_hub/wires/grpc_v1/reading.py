@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from corral_hub import names
 from corral_hub.errors import HubError, InvalidRequest, NotImplementedByHub
 from corral_hub.jobs import dumps, parse_json
+from corral_hub.orchestrator import RunFilter
 from corral_hub.requests import RetryPolicy, SubmitRequest
 from corral_hub.session.messages import (
     Draining,
@@ -79,6 +80,24 @@ def submit_request(request: pb.SubmitWorkflowRequest) -> SubmitRequest:
     )
 
 
+def run_filter(message: pb.RunFilter) -> RunFilter:
+    """A filter. Raises InvalidRequest for a status that is none."""
+    return RunFilter(
+        statuses(message.statuses), message.workflow, tuple(sorted(message.labels.items()))
+    )
+
+
+def statuses(numbers: Iterable[int]) -> tuple[str, ...]:
+    """Statuses as the store names them. Raises InvalidRequest."""
+    out: list[str] = []
+    for number in numbers:
+        known = common.RunStatus.DESCRIPTOR.values_by_number.get(number)
+        if known is None or number == 0:
+            raise InvalidRequest(f"statuses: {number} is no status", field="statuses")
+        out.append(known.name.removeprefix("RUN_STATUS_").lower())
+    return tuple(out)
+
+
 def hello(message: wk.Hello) -> Hello:
     """A Hello, checked. Raises InvalidRequest or NotImplementedByHub."""
     names.require(names.WORKER_ID, message.worker_id, "worker_id")
@@ -90,7 +109,7 @@ def hello(message: wk.Hello) -> Hello:
         ("labels", len(message.labels), 32),
         ("taints", len(message.taints), 16),
         ("resident", len(message.resident), 64),
-        ("held", len(message.held), 10_000),
+        ("held", len(message.held), 100_000),
     ):
         if count > limit:
             raise InvalidRequest(
@@ -146,10 +165,15 @@ def _capability(capability: common.Capability) -> tuple[str, int]:
 def _admission(admission: common.Admission, declaration: Declaration) -> None:
     mode = admission.WhichOneof("mode")
     if mode == "reactive":
-        raise NotImplementedByHub(
-            "Reactive admission is not built in this release; declare Fixed or VramBudget",
-            field="admission.reactive",
-        )
+        declaration.admission = "reactive"
+        declaration.max = admission.reactive.max_offers or 4
+        if declaration.max > 4:
+            raise InvalidRequest(
+                f"admission.reactive.max_offers is {declaration.max}; 1 to 4 is possible",
+                field="admission.reactive.max_offers",
+                limit="1..4",
+            )
+        return
     if mode == "vram_budget":
         declaration.admission, declaration.max = "vram", 0
         declaration.devices = list(admission.vram_budget.device_mb)
@@ -218,6 +242,15 @@ def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incomin
                     dumps(said.reason[:256]),
                 )
             )  # fmt: skip
+        case "claim":
+            said = message.claim
+            return Said(Report("claim", _run(said.run_id), fence(said.fence), said.seq))
+        case "decline":
+            said = message.decline
+            reason = wk.DeclineReason.DESCRIPTOR.values_by_number.get(said.reason)
+            why = reason.name.removeprefix("DECLINE_REASON_").lower() if reason else "other"
+            text = dumps(f"{why}: {said.detail[:256]}" if said.detail else why)
+            return Said(Report("decline", _run(said.run_id), fence(said.fence), said.seq, text))
         case "update":
             return Resident(models(message.update.resident))
         case "draining":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -49,6 +50,7 @@ class WorkerService:
             grace_ms=config.grace_ms,
             max_sessions=config.max_sessions,
             register=self._registry.add,
+            move_after_ms=self._move_after(),
         )
 
         async def write(batch: list[Outgoing]) -> None:
@@ -72,6 +74,11 @@ class WorkerService:
                         session=driver.core.session,
                         error=repr(error),
                     )
+
+    def _move_after(self) -> float:
+        """With jitter, so that sessions which came together do not move together."""
+        after = self._config.move_after_ms
+        return after * random.uniform(0.75, 1.25) if after else float("inf")
 
     async def _read(self, frames: AsyncIterator[Any], driver: Driver) -> None:
         if self.stopping:

@@ -14,10 +14,12 @@ from corral_hub.subscriptions import Happened
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
-from corral_store.records import Described, Letter, SessionRow, Stats
+from corral_store.records import Described, Explained, Letter, SessionRow, Stats
+
+# Lease time that an offer lives, as in attempt.lua.
+OFFER_MS = 10_000
 
 _any = msgspec.json.Decoder()
-_labels = msgspec.json.Decoder(dict[str, str])
 
 
 def status(name: str) -> str:
@@ -61,7 +63,7 @@ def run_of(run: str, described: Described) -> common.Run:
 
 def run_row(run: str, f: dict[str, str]) -> common.Run:
     """A run from its fields alone."""
-    labels = _labels.decode(f["labels"]) if "labels" in f else {}
+    labels = jobs.labels(f["labels"]) if "labels" in f else {}
     return common.Run(
         run_id=run,
         workflow=f.get("workflow", ""),
@@ -121,7 +123,9 @@ def worker(row: SessionRow) -> pb.WorkerInfo:
     """A worker from its session."""
     f, pool = row.fields, _any.decode(row.pool_json)
     admission = common.Admission()
-    if pool["admission"] == "vram":
+    if pool["admission"] == "reactive":
+        admission.reactive.max_offers = pool["max"]
+    elif pool["admission"] == "vram":
         admission.vram_budget.device_mb.extend(pool["devices"])
     else:
         admission.fixed.max_in_flight = pool["max"]
@@ -170,6 +174,39 @@ def stats(found: Stats) -> pb.GetStatsResponse:
     return out
 
 
+SUMMARIES = {
+    "fits": "a worker with room fits it: it starts within the next tick",
+    "full": "every worker that could take it is full",
+    "draining": "the workers that could take it are draining",
+    "disconnected": "the workers that could take it have lost their connection",
+    "paused": "its kind is paused",
+    "vram": "no device of the workers has the video memory it asks for",
+    "taints": "the workers that offer the capability have taints it does not tolerate",
+    "selector": "the labels of the workers that offer the capability do not match its selector",
+    "tags": "no worker that offers the capability has all its tags",
+    "capability": "no worker offers its capability",
+}
+
+
+def explained(found: Explained) -> pb.ExplainRunResponse:
+    """Why a run waits."""
+    furthest = next((stage for stage in SUMMARIES if found.stages.get(stage)), "capability")
+    waits = found.status in ("pending", "parked", "offered")
+    return pb.ExplainRunResponse(
+        status=status(found.status),
+        stages=found.stages,
+        workers=[
+            pb.ExplainRunResponse.WorkerVerdict(worker_id=w, verdict=v, score=score)
+            for w, v, score in found.workers
+        ],
+        ahead_in_flow=found.ahead_in_flow,
+        flows_ahead=found.flows_ahead,
+        waiting_by_band=found.waiting,
+        band=found.band,
+        summary=SUMMARIES[furthest] if waits else f"it does not wait: it is {found.status}",
+    )
+
+
 def outgoing(message: m.Outgoing, config: HubConfig) -> wk.HubMessage:
     """One message to a worker."""
     out = wk.HubMessage()
@@ -185,6 +222,7 @@ def outgoing(message: m.Outgoing, config: HubConfig) -> wk.HubMessage:
                     grace_ms=config.grace_ms,
                     max_payload_bytes=config.max_payload_bytes,
                     resumed=resumed,
+                    move_after_ms=config.move_after_ms,
                     held=[wk.HeldVerdict(run_id=k.run, fence=k.fence, keep=k.keep) for k in held],
                 )
             )
@@ -221,6 +259,9 @@ def _letter(letter: Letter, out: wk.HubMessage) -> None:
     match letter.word:
         case "run":
             out.assignment.CopyFrom(_assignment(letter))
+        case "offer":
+            out.offer.assignment.CopyFrom(_assignment(letter))
+            out.offer.ttl_ms = OFFER_MS
         case "stop":
             out.stop.CopyFrom(wk.Stop(run_id=letter.run, fence=letter.fence, reason=letter.reason))
         case _:

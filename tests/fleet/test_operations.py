@@ -1,0 +1,67 @@
+"""What operators do over the fleet: drain, cancel, and move sessions to new hubs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+
+import pytest
+
+from tests.fleet.conftest import Fleet
+from tests.fleet.test_hub_deaths import all_completed, submit_naps
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_sessions_spread_again_over_hubs_that_were_restarted_in_turn(
+    fleet: Fleet, dice: random.Random
+) -> None:
+    hubs = [fleet.hub(name, move_after_ms=1500) for name in "abc"]
+    for i in range(9):
+        await fleet.worker(f"w{i}", room=3)
+    client = await fleet.client()
+    runs = await submit_naps(client, dice, 200, 0.1, 1.0)
+    for hub in hubs:
+        assert await asyncio.to_thread(hub.terminate) == 0
+        await asyncio.to_thread(hub.start)
+    spread: Counter[str] = Counter()
+    async with asyncio.timeout(30):
+        while len(spread) < 3 or max(spread.values()) > 6:
+            spread = Counter(row.hub for row in await client.list_workers())
+            await asyncio.sleep(0.1)
+    await all_completed(fleet, runs, 60)
+
+
+async def test_a_drained_worker_finishes_its_runs_and_ends(
+    fleet: Fleet, dice: random.Random
+) -> None:
+    a, b = fleet.hub("a"), fleet.hub("b")
+    await fleet.worker("w1", room=5, hubs=[b.address])
+    client = await fleet.client(hubs=[a.address])
+    runs = await submit_naps(client, dice, 8, 0.5, 1.0)
+    await fleet.until(lambda: len(fleet.running) == 5)
+    await client.drain_worker("w1")
+    async with asyncio.timeout(20):
+        while await client.list_workers():
+            await asyncio.sleep(0.05)
+    assert len(fleet.executions) == 5
+    await fleet.worker("w2", room=5)
+    await all_completed(fleet, runs, 20)
+
+
+async def test_an_immediate_drain_gives_the_runs_back(fleet: Fleet, dice: random.Random) -> None:
+    fleet.hub("a")
+    await fleet.worker("w1", room=5)
+    client = await fleet.client()
+    runs = await submit_naps(client, dice, 3, 5.0, 5.0)
+    await fleet.until(lambda: len(fleet.running) == 3)
+    await client.drain_worker("w1", immediate=True)
+    async with asyncio.timeout(20):
+        while await client.list_workers():
+            await asyncio.sleep(0.05)
+    assert fleet.running == set()
+    for run in runs:
+        await run.cancel()
+    assert {(await run.describe()).attempt for run in runs} == {0}
+    assert await fleet.check() == []

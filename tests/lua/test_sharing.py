@@ -1,0 +1,130 @@
+"""Shares and starvation at scale: bands, flows, classes, pools."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from corral_store.records import Declaration
+from tests.lua.world import World, constraints
+
+WEIGHTS = [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def serve(world: World, session: str, count: int) -> list[str]:
+    """Completes what a session of one has, `count` times; gives the runs in order."""
+    order: list[str] = []
+    for _ in range(count):
+        ((run, held),) = world.held(session).items()
+        order.append(run)
+        assert world.complete(session, run, held.split()[0]) == "ok"
+    return order
+
+
+@pytest.mark.parametrize("absent", [[], [0], [1, 4], [0, 2, 3, 7]])
+def test_shares_of_placeable_bands_are_exact_over_every_round(
+    world: World, absent: list[int]
+) -> None:
+    """A band whose runs nobody here can take neither earns nor pays."""
+    # Another pool keeps the unplaceable class in its line: it fits there, and is full.
+    other = Declaration([("workflow:x", 1)], tags={"zone": "nowhere"})
+    world.open("other", declaration=other)
+    world.submit("plug", constraints=constraints(tags=[("zone", "nowhere")]))
+    world.gather()
+    for band in range(8):
+        tags = [("zone", "nowhere")] if band in absent else []
+        for i in range(100):
+            world.submit(f"{band}-{i}", priority=band * 32, constraints=constraints(tags=tags))
+    world.flush()
+    world.open("s1")
+    present = [band for band in range(8) if band not in absent]
+    round_ = sum(WEIGHTS[band] for band in present)
+    for _ in range(2):
+        served = Counter(int(run.split("-")[0]) for run in serve(world, "s1", round_))
+        assert served == {band: WEIGHTS[band] for band in present}
+
+
+def test_a_small_tenant_starts_soon_beside_a_very_large_one(world: World) -> None:
+    """100,000 runs of one tenant over 500 classes, some of them unplaceable."""
+    world.gather()
+    for i in range(100_000):
+        shape = constraints(
+            preferred={"n": str(i % 500)}, tags=[("zone", "x")] if i % 50 == 7 else []
+        )
+        world.submit(f"big-{i}", flow="big", constraints=shape)
+    world.flush()
+    world.open("s1", declaration=Declaration([("workflow:x", 1)]))
+    serve(world, "s1", 100)
+    for i in range(10):
+        world.submit(f"small-{i}", flow="small")
+    world.flush()
+    flows = 2
+    order = serve(world, "s1", 2 * flows * 10)
+    assert sum(run.startswith("small") for run in order) == 10
+
+
+def test_weights_of_flows_are_their_shares(world: World) -> None:
+    world.gather()
+    for i in range(400):
+        world.submit(f"three-{i}", flow="three", weight=3)
+        world.submit(f"one-{i}", flow="one")
+    world.flush()
+    world.open("s1")
+    served = Counter(run.split("-")[0] for run in serve(world, "s1", 200))
+    assert abs(served["three"] - 150) <= 2
+
+
+def test_priorities_inside_a_band_count_and_none_starves(world: World) -> None:
+    world.open("s1")
+    world.submit("holds")
+    world.submit("low", priority=159)
+    world.submit("high", priority=128)
+    assert serve(world, "s1", 3) == ["holds", "high", "low"]
+    world.submit("holds2")
+    world.submit("last", priority=159)
+    world.gather()
+    for i in range(3000):
+        world.submit(f"h{i}", priority=128)
+    world.flush()
+    order = serve(world, "s1", 2200)
+    assert "last" in order
+
+
+def test_10000_sessions_of_one_pool_share_evenly_and_warm_ones_come_first(world: World) -> None:
+    for i in range(10_000):
+        world.open(f"s{i}", max=2, models="llama3" if i in (17, 4711) else "")
+    for i in range(4):
+        world.submit(f"warm{i}", model="llama3")
+    assert Counter(world.run(f"warm{i}")["session"] for i in range(4)) == {"s17": 2, "s4711": 2}
+    world.gather()
+    for i in range(9_998):
+        world.submit(f"r{i}")
+    world.flush()
+    while world.tick()[0] == "more":
+        pass
+    loads = Counter(len(world.held(f"s{i}")) for i in range(10_000))
+    assert loads == {1: 9_998, 2: 2}
+
+
+def test_10000_sessions_of_their_own_kind_of_pool_still_find_the_one_that_fits(
+    world: World,
+) -> None:
+    for i in range(2000):
+        world.open(f"s{i}", declaration=Declaration([("workflow:x", 1)], labels={"host": str(i)}))
+    world.submit("r1", constraints=constraints(required={"host": "1234"}))
+    assert world.run("r1")["session"] == "s1234"
+    world.sound()
+
+
+def test_thousands_of_submits_never_fill_a_session_beyond_its_limit(world: World) -> None:
+    for i in range(20):
+        world.open(f"s{i}", max=7, hub="b")
+    world.gather()
+    for i in range(2000):
+        world.submit(f"r{i}")
+        if i % 200 == 0:
+            assert max(len(world.held(f"s{n}")) for n in range(20)) <= 7
+    world.flush()
+    assert [len(world.held(f"s{n}")) for n in range(20)] == [7] * 20
+    world.sound()
