@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import anyio
 import msgspec
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
@@ -274,21 +275,17 @@ class EmbeddedValkey:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _end(self) -> None:
-        """Ends the server and gives everything back; may be called after a half start."""
-        process = self._process
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    await process.wait()
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process is not None:
-            (self.data_dir / "valkey.json").unlink(missing_ok=True)
-        self._stack.close()
+        """Ends the server and gives everything back; may be called after a half start.
+
+        Shielded: an owner that is being cancelled must still see its server end.
+        """
+        try:
+            if self._process is not None:
+                with anyio.CancelScope(shield=True):
+                    await _end_process(self._process)
+                (self.data_dir / "valkey.json").unlink(missing_ok=True)
+        finally:
+            self._stack.close()
 
     def _last_words(self) -> str:
         try:
@@ -296,6 +293,21 @@ class EmbeddedValkey:
         except OSError:
             lines = []
         return "\n".join([f"End of its log, {self.log_path}:", *(f"  {line}" for line in lines)])
+
+
+async def _end_process(process: asyncio.subprocess.Process) -> None:
+    """Asks a process to end, then makes it."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
 
 
 def _try_lock(file: int, path: Path) -> bool:

@@ -79,7 +79,8 @@ def load_worker(target: str) -> Worker:
             raise CommandFailed(f"module {name} has no {path!r}; {_workers_in(module)}", Exit.USAGE)
     if not isinstance(found, Worker):
         raise CommandFailed(
-            f"{target} is of type {type(found).__name__}, not a corral.Worker; {_workers_in(module)}",
+            f"{target} is of type {type(found).__name__}, not a corral.Worker; "
+            f"{_workers_in(module)}",
             Exit.USAGE,
         )
     return found
