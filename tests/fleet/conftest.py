@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,14 @@ class Fleet:
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(truth)
 
+    async def eventually(self, truth: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+        """Asks a hub again and again until it is so."""
+        async with asyncio.timeout(seconds):
+            for pause in itertools.repeat(0.05):
+                if await truth():
+                    return
+                await asyncio.sleep(pause)
+
     async def client(self, **given: Any) -> corral.Client:
         client = corral.Client(given.pop("hubs", self.addresses), **given)
         return await self._stack.enter_async_context(client)
@@ -103,8 +112,8 @@ async def fleet(own_valkey: ValkeyServer, tmp_path: Path) -> AsyncIterator[Fleet
 
 
 @pytest.fixture
-def dice(request: pytest.FixtureRequest) -> Iterator[random.Random]:
+def dice(request: pytest.FixtureRequest) -> random.Random:
     """Chance with a seed that a failed test prints."""
     seed = random.randrange(2**32)
     print(f"seed {seed} of {request.node.name}")
-    yield random.Random(seed)
+    return random.Random(seed)

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.anyio
 LEASE_AND_GRACE = (SHORT["lease_ms"] + SHORT["grace_ms"]) / 1000
 
 
-async def submit_naps(client: corral.Client, dice: random.Random, count: int, low: float, high: float) -> list[corral.Run]:  # fmt: skip
+async def submit_naps(
+    client: corral.Client, dice: random.Random, count: int, low: float, high: float
+) -> list[corral.Run]:
     naps = [corral.Submit("nap", {"seconds": dice.uniform(low, high)}) for _ in range(count)]
     runs = await client.submit_workflows(naps)
     assert all(isinstance(run, corral.Run) for run in runs)

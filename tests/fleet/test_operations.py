@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import pytest
 
+import corral
 from tests.fleet.conftest import Fleet
 from tests.fleet.test_hub_deaths import all_completed, submit_naps
+
+
+def no_workers(client: corral.Client) -> Callable[[], Awaitable[bool]]:
+    async def gone() -> bool:
+        return not await client.list_workers()
+
+    return gone
+
 
 pytestmark = pytest.mark.anyio
 
@@ -25,11 +35,12 @@ async def test_sessions_spread_again_over_hubs_that_were_restarted_in_turn(
     for hub in hubs:
         assert await asyncio.to_thread(hub.terminate) == 0
         await asyncio.to_thread(hub.start)
-    spread: Counter[str] = Counter()
-    async with asyncio.timeout(30):
-        while len(spread) < 3 or max(spread.values()) > 6:
-            spread = Counter(row.hub for row in await client.list_workers())
-            await asyncio.sleep(0.1)
+
+    async def even() -> bool:
+        spread = Counter(row.hub for row in await client.list_workers())
+        return len(spread) == 3 and max(spread.values()) <= 5
+
+    await fleet.eventually(even)
     await all_completed(fleet, runs, 60)
 
 
@@ -42,9 +53,7 @@ async def test_a_drained_worker_finishes_its_runs_and_ends(
     runs = await submit_naps(client, dice, 8, 0.5, 1.0)
     await fleet.until(lambda: len(fleet.running) == 5)
     await client.drain_worker("w1")
-    async with asyncio.timeout(20):
-        while await client.list_workers():
-            await asyncio.sleep(0.05)
+    await fleet.eventually(no_workers(client))
     assert len(fleet.executions) == 5
     await fleet.worker("w2", room=5)
     await all_completed(fleet, runs, 20)
@@ -57,9 +66,7 @@ async def test_an_immediate_drain_gives_the_runs_back(fleet: Fleet, dice: random
     runs = await submit_naps(client, dice, 3, 5.0, 5.0)
     await fleet.until(lambda: len(fleet.running) == 3)
     await client.drain_worker("w1", immediate=True)
-    async with asyncio.timeout(20):
-        while await client.list_workers():
-            await asyncio.sleep(0.05)
+    await fleet.eventually(no_workers(client))
     assert fleet.running == set()
     for run in runs:
         await run.cancel()
