@@ -1,7 +1,7 @@
 """A Valkey server of our own, for `corral up`: durable, on a unix socket, one per data directory.
 
-Owns the process, its private socket directory and two locks in the data directory. Knows
-nothing of hubs; it ends the server when it is left, and tells when the server dies by itself.
+Owns the process and its private socket directory. Knows nothing of hubs; it ends the server
+when it is left, and tells when the server dies by itself.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import anyio
-import msgspec
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from corral_hub.data_dir import DataDir, DataDirInUse, Record
 from corral_hub.errors import HubError, Misconfigured
 from corral_hub.valkey_binary import ValkeyBinary, find_binary
 
@@ -37,33 +36,10 @@ LOG_BYTES = 10 * 1024 * 1024
 LOG_TAIL_LINES = 8
 
 
-class DataDirInUse(HubError):
-    """Another process keeps its store in the data directory."""
-
-    kind = "unavailable"
-
-
 class EmbeddedValkeyFailed(HubError):
     """The server did not start, or died; the message ends with its last words."""
 
     kind = "unavailable"
-
-
-class Record(msgspec.Struct, frozen=True):
-    """What `valkey.json` in the data directory says while the server runs."""
-
-    pid: int
-    socket: str
-    version: str
-    owner: int
-
-
-def read_record(data_dir: Path) -> Record | None:
-    """Gives the record of the server of a data directory; None when none is written."""
-    try:
-        return msgspec.json.decode((data_dir / "valkey.json").read_bytes(), type=Record)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
 
 
 class EmbeddedValkey:
@@ -75,11 +51,11 @@ class EmbeddedValkey:
     """
 
     def __init__(self, data_dir: Path, binary: Path | None = None) -> None:
-        self.data_dir = data_dir.expanduser().absolute()
+        self._data = DataDir(data_dir)
         self._wanted = binary
         self._binary: ValkeyBinary | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._stack = contextlib.ExitStack()
+        self._sockets = contextlib.ExitStack()
         self._socket = Path()
 
     @property
@@ -94,8 +70,13 @@ class EmbeddedValkey:
 
     @property
     def version(self) -> str:
-        """Version of the server, e.g. `9.1.2`."""
+        """Version of the server, e.g. `9.1.2`; empty before it was found."""
         return self._binary.version if self._binary else ""
+
+    @property
+    def data_dir(self) -> Path:
+        """Where its data is, as an absolute path."""
+        return self._data.path
 
     @property
     def log_path(self) -> Path:
@@ -105,20 +86,12 @@ class EmbeddedValkey:
     async def __aenter__(self) -> Self:
         self._binary = await asyncio.to_thread(find_binary, self._wanted)
         try:
-            self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise Misconfigured(
-                f"data directory {self.data_dir} cannot be made ({error.strerror}); name another "
-                "one with --data",
-                field="data",
-            ) from error
-        try:
-            self._own_data_dir()
+            self._data.own()
             server_lock = await self._server_lock()
-            if (left := read_record(self.data_dir)) is not None:
+            if (left := self._data.read_record()) is not None:
                 _forget(left)
             self._socket = self._private_socket()
-            await self._start(server_lock)
+            await self._start(self._binary, server_lock)
         except BaseException:
             await self._end()
             raise
@@ -146,61 +119,35 @@ class EmbeddedValkey:
             raise RuntimeError("the embedded Valkey is not running: enter it first")
         return self._process
 
-    def _own_data_dir(self) -> None:
-        """Takes the lock of the owning process, or says who has it."""
-        path = self.data_dir / "lock"
-        file = self._lock_file(path)
-        if not _try_lock(file, path):
-            owner = path.read_text().strip() or "unknown"
-            raise DataDirInUse(
-                f"data directory {self.data_dir} is in use by process {owner}; stop that one, "
-                "or name another directory with --data"
-            )
-        os.ftruncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
-
     async def _server_lock(self) -> int:
-        """Takes the lock that the server inherits, so that it lasts as long as the server.
+        """Takes the lock that the server inherits.
 
         An owner that was killed leaves its server behind, writing to the same files: that one
         is asked to end first.
         """
-        path = self.data_dir / "valkey.lock"
-        file = self._lock_file(path)
-        if _try_lock(file, path):
+        file = self._data.open_server_lock()
+        if self._data.try_server_lock(file):
             return file
-        record = read_record(self.data_dir)
-        if record is not None:
-            await _shut_down(record)
+        left = self._data.read_record()
+        if left is not None:
+            await _shut_down(left)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 while True:
                     await asyncio.sleep(POLL_SECONDS)
-                    if _try_lock(file, path):
+                    if self._data.try_server_lock(file):
                         return file
         raise DataDirInUse(
             f"a Valkey server left behind in {self.data_dir} (process "
-            f"{record.pid if record else 'unknown'}) did not end within {STOP_SECONDS:g} s; end "
+            f"{left.pid if left else 'unknown'}) did not end within {STOP_SECONDS:g} s; end "
             "it, or name another directory with --data"
         )
-
-    def _lock_file(self, path: Path) -> int:
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise Misconfigured(
-                f"data directory {self.data_dir} cannot be written ({error.strerror}); name "
-                "another one with --data",
-                field="data",
-            ) from error
-        self._stack.callback(os.close, file)
-        return file
 
     def _private_socket(self) -> Path:
         """A socket path in a new directory that only this user may enter."""
         for base in (tempfile.gettempdir(), "/tmp"):
             folder = Path(tempfile.mkdtemp(prefix=f"corral-{os.getuid()}-", dir=base))
-            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            self._sockets.callback(shutil.rmtree, folder, ignore_errors=True)
             path = folder / "valkey.sock"
             if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
                 return path
@@ -224,14 +171,13 @@ class EmbeddedValkey:
         }
         return [word for name, value in settings.items() for word in (f"--{name}", value)]
 
-    async def _start(self, server_lock: int) -> None:
-        assert self._binary is not None
+    async def _start(self, binary: ValkeyBinary, server_lock: int) -> None:
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
         with self.log_path.open("ab") as log:
             # A session of its own: Ctrl-C on a terminal must reach the hub first, not the store.
             self._process = await asyncio.create_subprocess_exec(
-                self._binary.path,
+                binary.path,
                 *self._arguments(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -239,10 +185,9 @@ class EmbeddedValkey:
                 pass_fds=(server_lock,),
                 start_new_session=True,
             )
-        record = Record(
-            self._process.pid, str(self._socket), self._binary.version, owner=os.getpid()
+        self._data.write_record(
+            Record(self._process.pid, str(self._socket), binary.version, owner=os.getpid())
         )
-        _write_whole(self.data_dir / "valkey.json", msgspec.json.encode(record))
         died = asyncio.create_task(self.wait_died(), name="embedded-valkey-died")
         ready = asyncio.create_task(self._answers(), name="embedded-valkey-ready")
         try:
@@ -283,9 +228,10 @@ class EmbeddedValkey:
             if self._process is not None:
                 with anyio.CancelScope(shield=True):
                     await _end_process(self._process)
-                (self.data_dir / "valkey.json").unlink(missing_ok=True)
+                self._data.remove_record()
         finally:
-            self._stack.close()
+            self._sockets.close()
+            self._data.close()
 
     def _last_words(self) -> str:
         try:
@@ -310,26 +256,6 @@ async def _end_process(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _try_lock(file: int, path: Path) -> bool:
-    if sys.platform == "win32":
-        raise Misconfigured(
-            "the embedded Valkey does not run on Windows; run Valkey elsewhere and start "
-            '"corral hub --valkey redis://host:6379"'
-        )
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise Misconfigured(
-            f"{path} cannot be locked ({error.strerror}); keep the data on a local disk: --data",
-            field="data",
-        ) from error
-    return True
-
-
 def _client(socket: Path) -> Redis:
     return Redis(
         unix_socket_path=str(socket),
@@ -338,29 +264,22 @@ def _client(socket: Path) -> Redis:
     )
 
 
-async def _shut_down(record: Record) -> None:
+async def _shut_down(left: Record) -> None:
     """Ends a server left behind, when it is the one of the record and answers."""
-    async with _client(Path(record.socket)) as client:
+    async with _client(Path(left.socket)) as client:
         # Not there, or not answering: the caller finds out by the lock.
         with contextlib.suppress(redis_errors.RedisError, OSError):
             info = await client.info("server")
-            if info.get("process_id") == record.pid:
+            if info.get("process_id") == left.pid:
                 await client.shutdown(nosave=True)
 
 
-def _forget(record: Record) -> None:
+def _forget(left: Record) -> None:
     """Removes the socket of a server that is gone, and its directory when nothing else is in it."""
-    socket = Path(record.socket)
+    socket = Path(left.socket)
     with contextlib.suppress(OSError):
         socket.unlink(missing_ok=True)
         socket.parent.rmdir()
-
-
-def _write_whole(path: Path, text: bytes) -> None:
-    """Writes so that a reader sees all of it or what was there before."""
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(text)
-    new.replace(path)
 
 
 def _half_of_memory() -> int:

@@ -12,13 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from corral_hub import valkey_binary
-from corral_hub.embedded import (
-    SOCKET_PATH_BYTES,
-    DataDirInUse,
-    EmbeddedValkey,
-    EmbeddedValkeyFailed,
-    read_record,
-)
+from corral_hub.data_dir import DataDirInUse, read_record
+from corral_hub.embedded import SOCKET_PATH_BYTES, EmbeddedValkey, EmbeddedValkeyFailed
 from corral_hub.errors import Misconfigured
 from corral_hub.valkey_binary import NoValkeyBinary, ValkeyBinary, find_binary
 

@@ -108,7 +108,7 @@ def check_url(url: str) -> str:
 
 def _url_of(data: Path) -> str:
     with extra("up"):
-        from corral_hub.embedded import read_record
+        from corral_hub.data_dir import read_record
     record = read_record(data)
     if record is None:
         raise CommandFailed(
