@@ -27,13 +27,15 @@ class Leases:
         self._interval = min(2.5, lease_ms / 6000)
         self._ttl_ms = hub_ttl_ms
         self.live: dict[str, list[str]] = {}
+        self._share: dict[str, int] = {}
 
     async def run(self, store: Store) -> None:
         """Renews forever; the owner cancels it."""
         while True:
             await asyncio.sleep(self._interval)
+            crowded = {name: self._crowded(name) for name in store.names()}
             for driver in self._registry:
-                driver.tick(others=len(self.live.get(driver.key[0], ())) > 1)
+                driver.tick(others=crowded.get(driver.key[0], False))
             for namespace in store.names():
                 try:
                     async with asyncio.timeout(self._interval * 4):
@@ -41,15 +43,21 @@ class Leases:
                 except (StoreError, TimeoutError) as error:
                     log.warning("leases are not renewed", namespace=namespace, error=repr(error))
 
+    def _crowded(self, namespace: str) -> bool:
+        """True when this hub has more than its share of the namespace's sessions."""
+        others = len(self.live.get(namespace, ())) > 1
+        return others and len(self._registry.of(namespace)) > self._share.get(namespace, 0)
+
     async def _renew(self, store: Store, namespace: str) -> None:
         transitions = store.namespace(namespace)
         alive = [d for d in self._registry.of(namespace) if d.core.take_life()]
         for at in range(0, max(1, len(alive)), RENEWALS_PER_CALL):
             part = alive[at : at + RENEWALS_PER_CALL]
-            verdicts, hubs = await transitions.renew(
+            verdicts, count, hubs = await transitions.renew(
                 self._ttl_ms, [(d.core.session, d.core.stream) for d in part]
             )
             self.live[namespace] = hubs
+            self._share[namespace] = -(-count // max(1, len(hubs)))
             for driver, verdict in zip(part, verdicts, strict=True):
                 if verdict != "ok" and driver.core.open:
                     driver.refuse(verdict)

@@ -115,10 +115,11 @@ class Transitions:
 
     async def renew(
         self, ttl_ms: int, sessions: Sequence[tuple[str, int]]
-    ) -> tuple[list[str], list[str]]:
-        """Renews up to 256 leases and this hub's own; gives verdicts and the live hubs."""
-        verdicts, hubs = await self._call(self._leases, "renew", (ttl_ms,), list(sessions))
-        return [text(v) for v in verdicts], [text(h) for h in hubs]
+    ) -> tuple[list[str], int, list[str]]:
+        """Renews up to 256 leases and this hub's own; gives verdicts, the number of sessions
+        in the namespace, and the live hubs."""
+        verdicts, (count, hubs) = await self._call(self._leases, "renew", (ttl_ms,), list(sessions))
+        return [text(v) for v in verdicts], int(count), [text(h) for h in hubs]
 
     async def tick(self, interval_ms: int) -> Ticked:
         """Lets happen what time alone brings about."""

@@ -1,7 +1,8 @@
 -- renew: leases of the sessions that showed life, and of the hub that calls.
 -- KEYS  root
 -- ARGV  hub, hub_ttl_ms, sessions...   each: session, stream
--- GIVES per session: ok | moved | gone | superseded; then the live hubs
+-- GIVES per session: ok | moved | gone | superseded; then the number of sessions
+--       and the live hubs
 -- AGAIN renews again
 
 function transitions.renew(u, argv)
@@ -23,5 +24,6 @@ function transitions.renew(u, argv)
     end
     verdicts[#verdicts + 1] = verdict
   end
-  return verdicts, call('ZRANGE', hubs, text(u.now), '+inf', 'BYSCORE')
+  local live = call('ZRANGE', hubs, text(u.now), '+inf', 'BYSCORE')
+  return verdicts, { text(call('ZCARD', keys.due(u, 'leases'))), live }
 end
