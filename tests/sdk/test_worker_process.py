@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 import corral
+from corral_proto.v1 import worker_pb2
 from tests.sdk.hubs import ScriptedHub
 
 pytestmark = pytest.mark.anyio
@@ -36,9 +37,9 @@ print("after")
 """
 
 
-async def start(tmp_path: Path, hub: ScriptedHub) -> asyncio.subprocess.Process:
+async def start(tmp_path: Path, hub: ScriptedHub, text: str = SCRIPT) -> asyncio.subprocess.Process:
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+    script.write_text(text)
     return await asyncio.create_subprocess_exec(
         sys.executable,
         str(script),
@@ -101,3 +102,57 @@ async def test_a_worker_in_the_background_is_there_for_the_block(hub: ScriptedHu
             with pytest.raises(corral.CorralError, match="runs already"):
                 await worker.run()
     assert seen == ["hello", "draining", "goodbye"]
+
+
+HOLD = """
+import ctypes, sys
+import corral
+
+worker = corral.Worker("w", hubs=sys.argv[1])
+
+@worker.workflow
+def hold(seconds: float) -> str:
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    return "held"
+
+@worker.workflow(executor="process")
+def elsewhere(n: int) -> int:
+    return n + 1
+
+worker.run_forever()
+"""
+
+
+async def test_a_thread_that_holds_the_gil_for_five_seconds_keeps_its_session(
+    tmp_path: Path, hub: ScriptedHub
+) -> None:
+    process = await start(tmp_path, hub, HOLD)
+    stream = await hub.welcomed()
+    stream.assign("r1", "hold", b"5")
+    stream.say(ping=worker_pb2.Ping(number=1))
+    result = await stream.expect("result")
+    assert result.output == b'"held"'
+    stream.ack(result)
+    await stream.expect("pong") if "pong" not in stream.seen else None
+    process.send_signal(signal.SIGTERM)
+    await stream.expect("goodbye")
+    stream.end()
+    with anyio.fail_after(10):
+        await process.communicate()
+
+
+async def test_a_script_without_a_guard_has_handlers_in_processes(
+    tmp_path: Path, hub: ScriptedHub
+) -> None:
+    process = await start(tmp_path, hub, HOLD)
+    stream = await hub.welcomed()
+    stream.assign("r1", "elsewhere", b"1")
+    result = await stream.expect("result")
+    assert result.output == b"2", result
+    stream.ack(result)
+    process.send_signal(signal.SIGTERM)
+    await stream.expect("goodbye")
+    stream.end()
+    with anyio.fail_after(10):
+        await process.communicate()
+    assert process.returncode == 0

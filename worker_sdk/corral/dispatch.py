@@ -12,6 +12,7 @@ from typing import Any
 from corral.context import Context, Outlet
 from corral.executors.inline import InlineExecutor
 from corral.executors.outcomes import bad_input, failure_of, no_handler
+from corral.executors.process import ProcessExecutor
 from corral.executors.thread import ThreadExecutor
 from corral.handlers import Handler
 from corral.records import capability_text
@@ -32,6 +33,7 @@ class Dispatcher:
         handlers: Handlers,
         inline: InlineExecutor,
         threads: ThreadExecutor,
+        processes: ProcessExecutor,
         outlet: Outlet,
         report: Callable[[str, str, Outcome], None],
         state: Any,
@@ -40,10 +42,11 @@ class Dispatcher:
         self._known = [str(capability) for capability in handlers]
         self._inline = inline
         self._threads = threads
+        self._processes = processes
         self._outlet = outlet
         self._report = report
         self._state = state
-        self._contexts: dict[tuple[str, str], tuple[Context, bool]] = {}
+        self._contexts: dict[tuple[str, str], tuple[Context, Handler[..., Any, Any]]] = {}
 
     def start(self, assignment: worker_pb2.Assignment) -> None:
         """Executes an assignment; its outcome is reported whatever happens."""
@@ -53,6 +56,16 @@ class Dispatcher:
         if handler is None:
             needed = capability_text(wanted)
             self._report(*key, no_handler(assignment.workflow, needed, self._known))
+            return
+        context = Context(assignment, self._outlet, self._state)
+
+        def done(outcome: Outcome) -> None:
+            self._contexts.pop(key, None)
+            self._report(*key, outcome)
+
+        if handler.executor == "process":
+            self._contexts[key] = (context, handler)
+            self._processes.start(handler, context, assignment, done)
             return
         try:
             value = handler.read_input(assignment.input)
@@ -64,24 +77,20 @@ class Dispatcher:
             logger.info("Run %s: reading the input raised.", key[0], exc_info=error)
             self._report(*key, failure_of(error))
             return
-        context = Context(assignment, self._outlet, self._state)
-        self._contexts[key] = (context, handler.is_async)
-
-        def done(outcome: Outcome) -> None:
-            self._contexts.pop(key, None)
-            self._report(*key, outcome)
-
-        executor = self._inline if handler.is_async else self._threads
+        self._contexts[key] = (context, handler)
+        executor = self._inline if handler.executor == "inline" else self._threads
         executor.start(handler, context, value, done)
 
     def stop(self, run_id: str, fence: str, reason: str) -> None:
         """Tells a handler to stop; nothing happens when it has ended."""
         found = self._contexts.get((run_id, fence))
         if found is not None:
-            context, is_async = found
+            context, handler = found
             context.tell_cancelled(reason)
-            if is_async:
+            if handler.executor == "inline":
                 self._inline.stop(context)
+            elif handler.executor == "process":
+                self._processes.stop(context)
 
     def stop_all(self, reason: str) -> None:
         """Tells every handler to stop."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import sys
 import typing
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from corral import encoding
 from corral.context import Context
 from corral.errors import BadHandler
-from corral.terms import Capability
+from corral.terms import Capability, RetryPolicy
 
 P = ParamSpec("P")
 CallT = TypeVar("CallT")
@@ -23,6 +25,23 @@ OutT = TypeVar("OutT")
 
 WORKFLOW_PREFIX = "workflow:"
 ABSENT: Any = object()
+RECYCLE_AFTER = 100
+STOP_GRACE_MS = 5000
+
+
+class HandlerOptions(TypedDict, total=False):
+    """How a handler is executed. Everything has a default."""
+
+    # Where a plain function runs: "thread" (default), or "process" for what may crash, must be
+    # stoppable, or holds the GIL. A coroutine always runs on the worker's event loop.
+    executor: Literal["thread", "process"]
+    # Retry policy of runs that are submitted with the handler; errors of its `no_retry_types`
+    # are final. Default: none.
+    retry: RetryPolicy
+    # Runs after which a process is replaced; default 100.
+    recycle_after: int
+    # Milliseconds from SIGTERM to SIGKILL for a process that is told to stop; default 5000.
+    stop_grace_ms: int
 
 
 class Handler(Generic[P, CallT, OutT]):
@@ -30,11 +49,17 @@ class Handler(Generic[P, CallT, OutT]):
 
     `capability` is what the worker advertises for it, `workflow` the name under which it is
     submitted, `version` its version, `input_type` and `output_type` what its annotations say
-    (`Any` where they say nothing).
+    (`Any` where they say nothing). `executor` is `inline`, `thread` or `process`.
     """
 
     def __init__(
-        self, fn: Callable[P, CallT], *, workflow: str, capability: Capability, is_workflow: bool
+        self,
+        fn: Callable[P, CallT],
+        *,
+        workflow: str,
+        capability: Capability,
+        is_workflow: bool,
+        **options: Unpack[HandlerOptions],
     ) -> None:
         self.fn = fn
         self.workflow = workflow
@@ -42,6 +67,16 @@ class Handler(Generic[P, CallT, OutT]):
         self.version = capability.version
         self.is_workflow = is_workflow
         self.is_async = inspect.iscoroutinefunction(fn)
+        unknown = sorted(set(options) - HandlerOptions.__annotations__.keys())
+        if unknown:
+            raise BadHandler(
+                f"{_name(fn)} has unknown options {', '.join(unknown)}; known are "
+                f"{', '.join(sorted(HandlerOptions.__annotations__))}."
+            )
+        self.executor = _executor(fn, self.is_async, options)
+        self.retry = options.get("retry")
+        self.recycle_after = _positive(fn, "recycle_after", options.get("recycle_after"))
+        self.stop_grace_ms = _positive(fn, "stop_grace_ms", options.get("stop_grace_ms"))
         signature = _Signature(fn)
         self.input_type = signature.input_type
         self.output_type = signature.output_type
@@ -54,6 +89,11 @@ class Handler(Generic[P, CallT, OutT]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> CallT:
         """Calls the function as it was written, on this machine, for tests."""
         return self.fn(*args, **kwargs)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Module and name under which another process finds the function."""
+        return _module_name(self.fn), self.fn.__qualname__
 
     def invoke(self, context: Context, value: Any) -> Any:
         """Calls the function with a context and an input, each where its signature has it."""
@@ -159,3 +199,62 @@ def _is_context(parameter: inspect.Parameter) -> bool:
 
 def _name(fn: Callable[..., Any]) -> str:
     return f"{getattr(fn, '__qualname__', repr(fn))}()"
+
+
+def _positive(fn: Callable[..., Any], option: str, given: int | None) -> int:
+    if given is None:
+        return RECYCLE_AFTER if option == "recycle_after" else STOP_GRACE_MS
+    if given < 1:
+        raise BadHandler(f"{_name(fn)} has {option}={given}; give at least 1.")
+    return given
+
+
+def _executor(
+    fn: Callable[..., Any], is_async: bool, options: HandlerOptions
+) -> Literal["inline", "thread", "process"]:
+    wanted = options.get("executor")
+    if wanted not in (None, "thread", "process"):
+        raise BadHandler(f"{_name(fn)} has executor={wanted!r}; use 'thread' or 'process'.")
+    if wanted != "process":
+        stray = sorted({"recycle_after", "stop_grace_ms"} & set(options))
+        if stray:
+            raise BadHandler(
+                f"{_name(fn)} has {' and '.join(stray)}, which only processes have; add "
+                "executor='process' or leave it out."
+            )
+    if is_async:
+        if wanted is not None:
+            raise BadHandler(
+                f"{_name(fn)} is a coroutine, which runs on the worker's event loop, and has "
+                f"executor={wanted!r}. Make it a plain function, or leave the executor out."
+            )
+        return "inline"
+    if wanted == "process":
+        _check_process(fn)
+    return wanted or "thread"
+
+
+def _check_process(fn: Callable[..., Any]) -> None:
+    if os.name != "posix":
+        raise BadHandler(
+            f"{_name(fn)} has executor='process', which this system does not have. Use threads."
+        )
+    name = getattr(fn, "__qualname__", "<none>")
+    if "<" in name:
+        raise BadHandler(
+            f"{_name(fn)} is defined inside of a function, where another process cannot find "
+            "it. Define it at the top of a module."
+        )
+    if _module_name(fn) == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
+        raise BadHandler(
+            f"{_name(fn)} was typed in or came from stdin, where another process cannot find "
+            "it. Define it in a file."
+        )
+
+
+def _module_name(fn: Callable[..., Any]) -> str:
+    """The name under which a child imports the function's module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if fn.__module__ == "__main__" and spec is not None:
+        return spec.name
+    return fn.__module__

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sys
 import zlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from random import random
 from types import TracebackType
-from typing import Any, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, Self
 
 import anyio
 import anyio.to_thread
@@ -25,43 +26,30 @@ from corral.channel import call_metadata
 from corral.dispatch import Dispatcher
 from corral.errors import BadHandler, CorralError, NoHub
 from corral.executors.inline import InlineExecutor
+from corral.executors.process import ProcessExecutor
 from corral.executors.thread import ThreadExecutor
-from corral.handlers import WORKFLOW_PREFIX, Handler
 from corral.hosting import Hosting
+from corral.registry import Registry
 from corral.session.core import SessionCore
 from corral.session.messages import Declaration
 from corral.session.route import Route
 from corral.session.thread import SessionThread
-from corral.terms import Admission, Backoff, Capability, Fixed, Taint
+from corral.terms import Admission, Backoff, Fixed, Taint
 from corral.version import SDK_NAME
 
 logger = logging.getLogger("corral.worker")
 
-P = ParamSpec("P")
-OutT = TypeVar("OutT")
-
 Lifespan = Callable[["Worker"], AbstractAsyncContextManager[Any]]
 
 MAX_CAPABILITIES = 64
-# Plain functions at once; more wait for a thread.
-MAX_THREADS = 512
+# Plain functions at once, in threads and in processes; more wait for their turn.
+MAX_SLOTS = 512
 CONNECT_SECONDS = 30.0
 # How long a cancelled `run` looks for a hub that takes back what it held.
 CANCEL_SECONDS = 5.0
 
 
-class Decorator(Protocol):
-    """Turns a function into a `Handler` that keeps its types."""
-
-    @overload
-    def __call__(
-        self, fn: Callable[P, Coroutine[Any, Any, OutT]]
-    ) -> Handler[P, Coroutine[Any, Any, OutT], OutT]: ...
-    @overload
-    def __call__(self, fn: Callable[P, OutT]) -> Handler[P, OutT, OutT]: ...
-
-
-class Worker:
+class Worker(Registry):
     """Executes runs.
 
     `worker_id`: stable over restarts, one living process each; default `CORRAL_WORKER_ID`,
@@ -89,6 +77,7 @@ class Worker:
         lifespan: Lifespan | None = None,
         in_use_seconds: float = 60.0,
     ) -> None:
+        super().__init__()
         self.worker_id = worker_id or identity.default_worker_id()
         self.hubs = hubs
         self.token = token
@@ -101,57 +90,12 @@ class Worker:
         self.backoff = backoff or Backoff()
         self.lifespan = lifespan
         self.in_use_seconds = in_use_seconds
-        self._handlers: dict[Capability, Handler[..., Any, Any]] = {}
         self._resident: dict[str, int] = {}
         self._session: SessionThread | None = None
         self._welcomed = asyncio.Event()
         self._stop_wanted: bool | None = None
         self._running = False
         self._background: asyncio.Task[None] | None = None
-
-    @property
-    def handlers(self) -> Mapping[Capability, Handler[..., Any, Any]]:
-        """What this worker executes, by the capability that it advertises."""
-        return dict(self._handlers)
-
-    @overload
-    def workflow(
-        self, name: Callable[P, Coroutine[Any, Any, OutT]], /
-    ) -> Handler[P, Coroutine[Any, Any, OutT], OutT]: ...
-    @overload
-    def workflow(self, name: Callable[P, OutT], /) -> Handler[P, OutT, OutT]: ...
-    @overload
-    def workflow(self, name: str | None = None, *, version: int = 1) -> Decorator: ...
-    def workflow(self, name: Callable[..., Any] | str | None = None, *, version: int = 1) -> Any:
-        """Makes a function the handler of a workflow; advertises `workflow:<name>@<version>`.
-
-        The name defaults to that of the function. The function takes `(ctx, input)`, either
-        one, or nothing. Raises `BadHandler` when it cannot be a handler.
-        """
-
-        def decorate(fn: Callable[..., Any]) -> Handler[..., Any, Any]:
-            workflow = name if isinstance(name, str) else fn.__name__
-            capability = _version(f"{WORKFLOW_PREFIX}{workflow}", version)
-            return self._add(
-                Handler(fn, workflow=workflow, capability=capability, is_workflow=True)
-            )
-
-        return decorate(name) if callable(name) else decorate
-
-    def capability(self, capability: str | Capability) -> Decorator:
-        """Makes a function the handler of every run that is matched by a capability.
-
-        `kind@version`, or `kind`, which is version 1. Raises `BadHandler` and `InvalidRequest`.
-        """
-        wanted = Capability.parse(capability)
-        wanted = _version(wanted.kind, wanted.version)
-
-        def decorate(fn: Callable[..., Any]) -> Any:
-            return self._add(
-                Handler(fn, workflow=fn.__name__, capability=wanted, is_workflow=False)
-            )
-
-        return decorate
 
     def resident(self, model: str, *, vram_mb: int = 0) -> None:
         """Tells the hubs at once that a model is loaded; `vram_mb` is what it holds, 0: unknown.
@@ -183,6 +127,9 @@ class Worker:
         Raises what is final: `SessionSuperseded`, `WorkerIdInUse`, `WorkerRejected`,
         `Unauthenticated`, `PermissionDenied`. Cancelled, it gives back what it holds.
         """
+        if getattr(sys.modules["__main__"], "IS_EXECUTOR_CHILD", False):
+            # A child imports the script that runs the worker, for its handlers alone.
+            raise SystemExit("This is a child process of a worker; it runs no worker itself.")
         if self._running:
             raise CorralError(f"Worker {self.worker_id!r} runs already; make another Worker.")
         self._check()
@@ -245,16 +192,6 @@ class Worker:
             self.stop(immediate=error is not None)
             await background
 
-    def _add(self, handler: Handler[..., Any, Any]) -> Handler[..., Any, Any]:
-        other = self._handlers.get(handler.capability)
-        if other is not None:
-            raise BadHandler(
-                f"Both {other.workflow} and {handler.workflow} are handlers of "
-                f"{handler.capability}; give one another name or version."
-            )
-        self._handlers[handler.capability] = handler
-        return handler
-
     def _check(self) -> None:
         identity.check_worker_id(self.worker_id)
         if not self._handlers:
@@ -285,19 +222,27 @@ class Worker:
             in_use_ms=int(self.in_use_seconds * 1000),
         )
         loop = asyncio.get_running_loop()
-        threads = ThreadExecutor(self._threads())
         hosting = Hosting(loop, self._welcomed)
         session = SessionThread(core, addresses, metadata, hosting)
+        threads = ThreadExecutor(self._slots())
+        processes = ProcessExecutor(session, self._slots())
         try:
             async with asyncio.TaskGroup() as tasks:
                 inline = InlineExecutor(loop, tasks)
                 hosting.dispatcher = Dispatcher(
-                    self._handlers, inline, threads, session, session.handler_ended, state
+                    self._handlers,
+                    inline,
+                    threads,
+                    processes,
+                    session,
+                    session.handler_ended,
+                    state,
                 )
                 await self._attend(session, hosting, hosting.dispatcher)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(threads.close)
+                await anyio.to_thread.run_sync(processes.close)
         return hosting.error
 
     async def _attend(
@@ -321,9 +266,9 @@ class Worker:
                 await anyio.to_thread.run_sync(session.close)
             dispatcher.stop_all("the worker ended")
 
-    def _threads(self) -> int:
-        wanted = self.admission.max_in_flight if isinstance(self.admission, Fixed) else MAX_THREADS
-        return min(wanted, MAX_THREADS)
+    def _slots(self) -> int:
+        wanted = self.admission.max_in_flight if isinstance(self.admission, Fixed) else MAX_SLOTS
+        return min(wanted, MAX_SLOTS)
 
     def _declaration(self) -> Declaration:
         return Declaration(
@@ -349,9 +294,3 @@ class Worker:
         else:
             logger.info("Signalled: finishing what runs. Signal again to give it back.")
         self.stop(immediate=again)
-
-
-def _version(kind: str, version: int) -> Capability:
-    if version < 1:
-        raise BadHandler(f"A handler needs a version of at least 1; {kind} has {version}.")
-    return Capability(kind, version)

@@ -1,1 +1,1 @@
-"""Where handlers run: `inline` on the user's event loop, `thread` in threads."""
+"""Where handlers run: `inline` on the user's loop, `thread` in threads, `process` in children."""

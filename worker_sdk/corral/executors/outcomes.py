@@ -50,6 +50,17 @@ def no_handler(workflow: str, capability: str, known: list[str]) -> Outcome:
     )
 
 
+def executor_died(how: str) -> Outcome:
+    """The failure of a run whose child process ended under it."""
+    return _failure(
+        common_pb2.ERROR_CODE_EXECUTOR_DIED,
+        "ExecutorDied",
+        f"The process that executed the attempt {how}. Look for its last words on the worker's "
+        "stderr, and at the memory of the machine.",
+        retryable=True,
+    )
+
+
 def failure_of(error: BaseException) -> Outcome:
     """The failure that an exception of a handler stands for."""
     if isinstance(error, Fail):

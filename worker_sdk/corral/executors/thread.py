@@ -1,7 +1,9 @@
 """Handlers that are plain functions: threads of a pool.
 
 A thread cannot be stopped from outside: told to stop, a handler must look at `ctx.cancelled`,
-and it counts as running until it has returned.
+and it counts as running until it has returned. Code that holds the GIL for long (native
+code that does not release it) also holds back the session's pongs, which the lease survives
+for half its length; such handlers belong into processes.
 """
 
 from __future__ import annotations

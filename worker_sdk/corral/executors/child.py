@@ -1,0 +1,113 @@
+"""The program of a child process that executes handlers, one run at a time, as a pipe says.
+
+Started by its path. Imports nothing but the standard library until the user's module is
+there: the child begins without gRPC, without an event loop, and with its device chosen.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from types import FrameType, ModuleType
+from typing import Any
+
+# How `Worker.run` knows that it is in a child.
+IS_EXECUTOR_CHILD = True
+MAIN = "__corral_main__"
+
+Frame = tuple[Any, ...]
+
+
+class Child:
+    """Reads requests on a thread, executes them on the main one, where signals arrive."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._inbox: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._busy = False
+        self._main_path: str | None = None
+
+    def serve(self) -> None:
+        """Executes until the pipe is closed, or SIGTERM."""
+        path, self._main_path, log_level = self._connection.recv()
+        sys.path[:] = path
+        logging.basicConfig(
+            level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        signal.signal(signal.SIGTERM, _stop)
+        threading.Thread(target=self._read, name="corral-child", daemon=True).start()
+        while (request := self._inbox.get()) is not None:
+            self._busy = True
+            self._connection.send(self._execute(*request))
+            self._busy = False
+
+    def _read(self) -> None:
+        while True:
+            try:
+                request = self._connection.recv()
+            except (EOFError, OSError):
+                # The worker is gone, or wants this child no more.
+                self._inbox.put(None)
+                if self._busy:
+                    os._exit(1)
+                return
+            self._inbox.put(request)
+
+    def _execute(self, module: str, name: str, assignment: bytes) -> Frame:
+        fn, error = None, None
+        try:
+            fn = _find(self._load(module), name)
+        except Exception as raised:
+            # The edge of user code: a module that cannot be imported fails the run.
+            error = raised
+        # Not before the user's module, see above.
+        from corral.executors import inside
+
+        if fn is None:
+            return inside.not_loaded(module, error)
+        return inside.execute(fn, assignment, self._connection.send)
+
+    def _load(self, module: str) -> ModuleType:
+        if module != "__main__" or self._main_path is None:
+            return importlib.import_module(module)
+        if MAIN in sys.modules:
+            return sys.modules[MAIN]
+        spec = importlib.util.spec_from_file_location(MAIN, self._main_path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{self._main_path} cannot be imported as a module")
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules[MAIN] = loaded
+        try:
+            spec.loader.exec_module(loaded)
+        except SystemExit:
+            # A script that runs its worker without asking for `__name__` gets as far as that.
+            pass
+        except BaseException:
+            del sys.modules[MAIN]
+            raise
+        return loaded
+
+
+def _find(module: ModuleType, name: str) -> Callable[..., Any]:
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # Unwinds the handler, so that its `finally` blocks run.
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    os.set_inheritable(int(sys.argv[1]), False)
+    Child(Connection(int(sys.argv[1]))).serve()
