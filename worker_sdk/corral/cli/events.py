@@ -77,7 +77,7 @@ def events(
 async def _one(client: Client, run_id: str, cursor: str, follow: bool, json: bool) -> None:
     # Without --follow, what has happened by now is enough, even when the run goes on.
     last = None if follow else (await client.describe_workflow(run_id)).last_event
-    if last is not None and last <= _number(cursor):
+    if last is not None and last == _number(cursor):
         return
     async for event in client.subscribe_run_events(run_id, cursor=cursor):
         _print(event, json, with_run=False)
