@@ -38,8 +38,8 @@ def fail() -> None:
 
 
 def clean_up(ctx: Any, path: str) -> None:
-    ctx.emit_event_sync("began")
     try:
+        ctx.emit_event_sync("began")
         time.sleep(60)
     finally:
         Path(path).write_text("cleaned")

@@ -43,6 +43,7 @@ from corral.errors import (
     WorkerRejected,
 )
 from corral.handlers import Handler
+from corral.offers import Decline, Offer
 from corral.records import (
     AttemptRecord,
     Drained,
@@ -64,6 +65,7 @@ from corral.terms import (
     Capability,
     Fairness,
     Fixed,
+    Reactive,
     RetryPolicy,
     Selector,
     Taint,
@@ -88,6 +90,7 @@ __all__ = [
     "Client",
     "Context",
     "CorralError",
+    "Decline",
     "Drained",
     "ErrorRecord",
     "Event",
@@ -103,9 +106,11 @@ __all__ = [
     "NoHub",
     "NoMatchingWorker",
     "NotImplementedByHub",
+    "Offer",
     "PayloadTooLarge",
     "PermissionDenied",
     "QueueRecord",
+    "Reactive",
     "ResourceExhausted",
     "ResultTimeout",
     "Retry",

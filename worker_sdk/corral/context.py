@@ -18,6 +18,7 @@ from corral import encoding
 from corral.errors import AttemptEnded, BadEvent, EventTooLarge
 from corral.records import capability_text
 from corral.session.credit import Credit
+from corral.signalling import Flag
 from corral_proto.v1 import worker_pb2
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -70,41 +71,57 @@ class Context:
             {"run_id": self.run_id, "attempt": self.attempt, "fence": self.fence},
         )
         self._outlet = outlet
-        self._lock = threading.Lock()
-        self._cancelled = threading.Event()
+        self._cancelled = Flag()
+        self._draining = Flag()
         self._ended = False
-        self._wakers: list[Callable[[], None]] = []
 
     @property
     def cancelled(self) -> bool:
         """True once the run was told to stop; `cancel_reason` says why. Look often in threads."""
-        return self._cancelled.is_set()
+        return self._cancelled.up
 
     async def wait_cancelled(self) -> None:
         """Waits until the run is told to stop."""
-        loop = asyncio.get_running_loop()
-        told = asyncio.Event()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(told.set)
-
-        with self._lock:
-            if self._cancelled.is_set():
-                return
-            self._wakers.append(wake)
-        try:
-            await told.wait()
-        finally:
-            with self._lock:
-                if wake in self._wakers:
-                    self._wakers.remove(wake)
+        await self._cancelled.wait()
 
     def wait_cancelled_sync(self, timeout: float | None = None) -> bool:
         """Waits in a thread until the run is told to stop, at most `timeout` seconds.
 
         Tells whether it was.
         """
-        return self._cancelled.wait(timeout)
+        return self._cancelled.wait_sync(timeout)
+
+    @property
+    def draining(self) -> bool:
+        """True once the worker takes no new work: it waits for this handler, and then ends."""
+        return self._draining.up
+
+    async def wait_draining(self) -> None:
+        """Waits until the worker takes no new work."""
+        await self._draining.wait()
+
+    def on_drain(self, callback: Callable[[], None]) -> None:
+        """Calls once when the worker takes no new work, at once when that is so already.
+
+        The call is made on the handler's event loop; for a handler in a thread, on a thread of
+        its own. What it raises is logged. Handlers in processes are not told.
+        """
+        loop = _running_loop()
+
+        def call() -> None:
+            try:
+                callback()
+            except Exception as error:
+                # The edge of user code: a failed reaction to the drain does not end the run.
+                self.log.warning("The callback for draining raised.", exc_info=error)
+
+        def hand_over() -> None:
+            if loop is not None:
+                loop.call_soon_threadsafe(call)
+            else:
+                threading.Thread(target=call, name="corral-on-drain", daemon=True).start()
+
+        self._draining.call(hand_over)
 
     async def emit_event(self, type: str, payload: Any = None) -> None:
         """Says something about the run to its subscribers, durably and in order.
@@ -126,12 +143,12 @@ class Context:
 
     def tell_cancelled(self, reason: str) -> None:
         """Marks the attempt as told to stop. Called by the executor."""
-        with self._lock:
-            self.cancel_reason = self.cancel_reason or reason
-            self._cancelled.set()
-            wakers, self._wakers = self._wakers, []
-        for wake in wakers:
-            wake()
+        self.cancel_reason = self.cancel_reason or reason
+        self._cancelled.raise_()
+
+    def tell_draining(self) -> None:
+        """Marks the worker as draining. Called by the dispatcher."""
+        self._draining.raise_()
 
     def tell_ended(self) -> None:
         """Marks the attempt as over; nothing more can be said. Called by the executor."""
@@ -170,3 +187,10 @@ class Context:
                 f"{MAX_EVENT_BYTES}. Store it elsewhere and emit a reference."
             )
         return data
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from corral.context import Context, Outlet
+from corral.executors.considering import Considering
 from corral.executors.inline import InlineExecutor
-from corral.executors.outcomes import bad_input, failure_of, no_handler
+from corral.executors.outcomes import bad_input, failure_of, final_by_policy, no_handler
 from corral.executors.process import ProcessExecutor
 from corral.executors.thread import ThreadExecutor
 from corral.handlers import Handler
@@ -34,6 +35,7 @@ class Dispatcher:
         inline: InlineExecutor,
         threads: ThreadExecutor,
         processes: ProcessExecutor,
+        considering: Considering,
         outlet: Outlet,
         report: Callable[[str, str, Outcome], None],
         state: Any,
@@ -43,6 +45,8 @@ class Dispatcher:
         self._inline = inline
         self._threads = threads
         self._processes = processes
+        self._considering = considering
+        self._draining = False
         self._outlet = outlet
         self._report = report
         self._state = state
@@ -58,10 +62,13 @@ class Dispatcher:
             self._report(*key, no_handler(assignment.workflow, needed, self._known))
             return
         context = Context(assignment, self._outlet, self._state)
+        if self._draining:
+            # Claimed before the drain, and started in it.
+            context.tell_draining()
 
         def done(outcome: Outcome) -> None:
             self._contexts.pop(key, None)
-            self._report(*key, outcome)
+            self._report(*key, final_by_policy(handler, outcome))
 
         if handler.executor == "process":
             self._contexts[key] = (context, handler)
@@ -81,8 +88,19 @@ class Dispatcher:
         executor = self._inline if handler.executor == "inline" else self._threads
         executor.start(handler, context, value, done)
 
+    def consider(self, offer: worker_pb2.Offer) -> None:
+        """Asks the hook about an offer."""
+        self._considering.start(offer)
+
+    def drain_began(self) -> None:
+        """Tells every handler that the worker takes no new work."""
+        self._draining = True
+        for context, _ in list(self._contexts.values()):
+            context.tell_draining()
+
     def stop(self, run_id: str, fence: str, reason: str) -> None:
-        """Tells a handler to stop; nothing happens when it has ended."""
+        """Tells a handler, or the hook, to stop; nothing happens when it has ended."""
+        self._considering.stop(run_id, fence)
         found = self._contexts.get((run_id, fence))
         if found is not None:
             context, handler = found

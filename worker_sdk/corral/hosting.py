@@ -32,6 +32,16 @@ class Hosting:
         if self.dispatcher is not None:
             self.dispatcher.start(assignment)
 
+    def consider(self, offer: worker_pb2.Offer) -> None:
+        """Asks the hook about an offer."""
+        if self.dispatcher is not None:
+            self.dispatcher.consider(offer)
+
+    def drain_began(self) -> None:
+        """The worker takes no new work from now on."""
+        if self.dispatcher is not None:
+            self.dispatcher.drain_began()
+
     def stop(self, run_id: str, fence: str, reason: str) -> None:
         """Tells a handler to stop."""
         if self.dispatcher is not None:

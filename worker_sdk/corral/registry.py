@@ -5,15 +5,18 @@ Complains where something is declared, not where it would go wrong later. Runs n
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from corral.errors import BadHandler
 from corral.handlers import WORKFLOW_PREFIX, Handler, HandlerOptions
+from corral.offers import OfferHook
 from corral.terms import Capability
 
 P = ParamSpec("P")
 OutT = TypeVar("OutT")
+HookT = TypeVar("HookT", bound=OfferHook)
 
 
 class Decorator(Protocol):
@@ -32,6 +35,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._handlers: dict[Capability, Handler[..., Any, Any]] = {}
+        self._offer_hook: OfferHook | None = None
 
     @property
     def handlers(self) -> Mapping[Capability, Handler[..., Any, Any]]:
@@ -90,6 +94,21 @@ class Registry:
             )
 
         return decorate
+
+    def on_offer(self, hook: HookT) -> HookT:
+        """Makes a coroutine function the one that is asked about each offer (`Reactive`).
+
+        It gets an `Offer` and answers True (taken), False, or a `Decline` with a reason. One
+        that raises, or does not answer within the life of the offer, declines. A run that is
+        taken starts when the hub has confirmed it. Raises `BadHandler` for a plain function,
+        and for a second hook.
+        """
+        if not inspect.iscoroutinefunction(hook):
+            raise BadHandler(f"{hook!r} is no coroutine function; write async def hook(offer).")
+        if self._offer_hook is not None:
+            raise BadHandler("The worker has a hook for offers already; decide in one place.")
+        self._offer_hook = hook
+        return hook
 
     def _add(self, handler: Handler[..., Any, Any]) -> Handler[..., Any, Any]:
         other = self._handlers.get(handler.capability)

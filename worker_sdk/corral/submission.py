@@ -67,7 +67,7 @@ class SubmitOptions(TypedDict, total=False):
     fairness: Fairness
     fairness_key: str
     fairness_weight: int
-    # When a failure is followed by another attempt; default: never.
+    # When a failure is followed by another attempt; default: the handler's own, else never.
     retry: RetryPolicy
     # Lost leases after which it fails; 0: 3.
     max_lost: int
@@ -145,7 +145,7 @@ def _request(
         retention_ms=_number("retention_ms", options.get("retention_ms", 0)),
         capability=capability.to_wire() if capability else None,
         selector=options["selector"].to_wire() if "selector" in options else None,
-        retry=options["retry"].to_wire() if "retry" in options else None,
+        retry=_retry(workflow, options),
         fairness=_fairness(options),
     )
     if "priority" in options:
@@ -169,6 +169,14 @@ def _target(
     if not workflow.is_workflow and capability is None:
         capability = workflow.capability
     return workflow.workflow, options.get("workflow_version", version), capability
+
+
+def _retry(
+    workflow: Handler[..., Any, Any] | str, options: SubmitOptions
+) -> common_pb2.RetryPolicy | None:
+    policy = workflow.retry if isinstance(workflow, Handler) else None
+    policy = options.get("retry", policy)
+    return policy.to_wire() if policy is not None else None
 
 
 def _fairness(options: SubmitOptions) -> common_pb2.Fairness | None:

@@ -126,7 +126,29 @@ class VramBudget:
         )
 
 
-Admission = Fixed | VramBudget
+@dataclass(frozen=True, slots=True)
+class Reactive:
+    """Admission by the worker itself: it is offered runs and takes or declines each.
+
+    `max_offers` is how many offers may be open at once, 1 to 4. Needs `@worker.on_offer`.
+    """
+
+    max_offers: int = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_offers <= 4:
+            raise InvalidRequest(
+                f"Reactive({self.max_offers}): give 1 to 4 offers.", field="admission", limit="4"
+            )
+
+    def to_wire(self) -> common_pb2.Admission:
+        """Gives the wire form."""
+        return common_pb2.Admission(
+            reactive=common_pb2.Admission.Reactive(max_offers=self.max_offers)
+        )
+
+
+Admission = Fixed | VramBudget | Reactive
 
 
 @dataclass(frozen=True, slots=True)

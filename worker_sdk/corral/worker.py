@@ -25,6 +25,7 @@ from corral.addresses import parse_addresses
 from corral.channel import call_metadata
 from corral.dispatch import Dispatcher
 from corral.errors import BadHandler, CorralError, NoHub
+from corral.executors.considering import Considering
 from corral.executors.inline import InlineExecutor
 from corral.executors.process import ProcessExecutor
 from corral.executors.thread import ThreadExecutor
@@ -34,7 +35,7 @@ from corral.session.core import SessionCore
 from corral.session.messages import Declaration
 from corral.session.route import Route
 from corral.session.thread import SessionThread
-from corral.terms import Admission, Backoff, Fixed, Taint
+from corral.terms import Admission, Backoff, Fixed, Reactive, Taint
 from corral.version import SDK_NAME
 
 logger = logging.getLogger("corral.worker")
@@ -199,6 +200,12 @@ class Worker(Registry):
                 f"Worker {self.worker_id!r} has no handlers; decorate a function with "
                 "@worker.workflow or @worker.capability."
             )
+        if isinstance(self.admission, Reactive) != (self._offer_hook is not None):
+            raise BadHandler(
+                f"Worker {self.worker_id!r} has admission {self.admission!r} and "
+                f"{'a' if self._offer_hook else 'no'} hook for offers: Reactive() and "
+                "@worker.on_offer go together."
+            )
         if len(self._handlers) > MAX_CAPABILITIES:
             raise BadHandler(
                 f"Worker {self.worker_id!r} has {len(self._handlers)} handlers, the limit is "
@@ -234,6 +241,7 @@ class Worker(Registry):
                     inline,
                     threads,
                     processes,
+                    Considering(loop, tasks, self._offer_hook, session.offer_answered),
                     session,
                     session.handler_ended,
                     state,

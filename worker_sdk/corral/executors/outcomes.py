@@ -61,6 +61,18 @@ def executor_died(how: str) -> Outcome:
     )
 
 
+def final_by_policy(handler: Handler[..., Any, Any], outcome: Outcome) -> Outcome:
+    """Makes an error final when the handler's retry policy names its type."""
+    if not isinstance(outcome, Failure) or handler.retry is None:
+        return outcome
+    if outcome.error.type not in handler.retry.no_retry_types:
+        return outcome
+    final = common_pb2.RunError()
+    final.CopyFrom(outcome.error)
+    final.retryable = False
+    return Failure(final)
+
+
 def failure_of(error: BaseException) -> Outcome:
     """The failure that an exception of a handler stands for."""
     if isinstance(error, Fail):

@@ -1,24 +1,45 @@
 """The attempts that a worker holds, and what becomes of each when words about it arrive.
 
-A state machine over assignments, stops, ends of handlers and acknowledgements. Gives actions
-for handlers and messages to report; knows nothing of streams.
+A state machine over offers, assignments, stops, ends of handlers and acknowledgements. Gives
+actions for handlers and messages to report; knows nothing of streams.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-from corral.session.messages import Action, Failure, FreeEvent, Log, Outcome, Output, Start, StopRun
+from corral.offers import Decline
+from corral.session.messages import (
+    Action,
+    Consider,
+    DrainBegan,
+    Failure,
+    FreeEvent,
+    Log,
+    Outcome,
+    Output,
+    Start,
+    StopRun,
+)
 from corral.session.reports import Key, Reports
 from corral_proto.v1 import common_pb2, worker_pb2
 
 # Attempts that have ended and are remembered, so that a late word about one is recognised.
 ENDED_REMEMBERED = 10_000
+# Part of an offer's life after which no answer of the hook is waited for: it must still travel.
+ANSWER_SHARE = 0.9
+DRAINING = Decline("draining")
 
 
 class State(Enum):
     """What an attempt is doing."""
 
+    # The hook is asked; the run is not held.
+    OFFERED = "offered"
+    # Not taken; the report waits, and the run is not held.
+    DECLINED = "declined"
+    # Taken; the handler starts when the store has it, as the run may have gone meanwhile.
+    CLAIMED = "claimed"
     RUNNING = "running"
     # Told to stop; the handler has not ended.
     STOPPING = "stopping"
@@ -39,6 +60,8 @@ class Attempts:
         self.draining = False
         self._states: dict[Key, State] = {}
         self._ended: dict[Key, None] = {}
+        # What is offered or claimed, and when the hook's answer comes too late.
+        self._offers: dict[Key, tuple[worker_pb2.Assignment, float]] = {}
         self._warned: set[Key] = set()
         self._actions: list[Action] = []
         self._messages: list[worker_pb2.WorkerMessage] = []
@@ -47,7 +70,7 @@ class Attempts:
     def busy(self) -> bool:
         """True while a handler runs or a report waits."""
         return len(self.reports) > 0 or any(
-            state is not State.REPORTED for state in self._states.values()
+            state not in (State.REPORTED, State.DECLINED) for state in self._states.values()
         )
 
     def take(self) -> tuple[list[Action], list[worker_pb2.WorkerMessage]]:
@@ -65,12 +88,16 @@ class Attempts:
         return [
             worker_pb2.Held(run_id=run_id, fence=fence, stopping=state is State.STOPPING)
             for (run_id, fence), state in self._states.items()
-            if state is not State.FORGOTTEN
+            if state not in (State.OFFERED, State.DECLINED, State.FORGOTTEN)
         ]
 
     def assigned(self, assignment: worker_pb2.Assignment) -> None:
         """An assignment came, perhaps not for the first time."""
         key = (assignment.run_id, assignment.fence)
+        if self._states.get(key) is State.CLAIMED:
+            # The store has the claim, whose acknowledgement was lost on the way.
+            self._start(key)
+            return
         if key in self._states:
             return
         if key in self._ended:
@@ -81,6 +108,53 @@ class Attempts:
             self._states[key] = State.RUNNING
             self._actions.append(Start(assignment))
 
+    def offered(self, offer: worker_pb2.Offer, now: float) -> None:
+        """An offer came, perhaps not for the first time."""
+        key = (offer.assignment.run_id, offer.assignment.fence)
+        if key in self._states:
+            return
+        if key in self._ended:
+            self._report(key, self.reports.stopped(key), State.DECLINED)
+        elif self.draining:
+            self._decline(key, DRAINING)
+        else:
+            self._states[key] = State.OFFERED
+            self._offers[key] = (offer.assignment, now + offer.ttl_ms * ANSWER_SHARE)
+            self._actions.append(Consider(offer))
+
+    def answered(self, key: Key, refusal: Decline | None) -> None:
+        """The hook takes an offer, or says why not."""
+        if self._states.get(key) is not State.OFFERED:
+            return
+        if refusal is not None:
+            self._decline(key, refusal)
+            return
+        self._states[key] = State.CLAIMED
+        self._messages.append(self.reports.claim(key))
+
+    def next_lapse(self) -> float | None:
+        """Gives when the next offer is declined for want of an answer; None: never."""
+        return min(
+            (due for key, (_, due) in self._offers.items() if self._is(key, State.OFFERED)),
+            default=None,
+        )
+
+    def lapse(self, now: float) -> None:
+        """Offers that were not answered in time are declined."""
+        for key, (_, due) in list(self._offers.items()):
+            if self._is(key, State.OFFERED) and now >= due:
+                self._actions.append(StopRun(key[0], key[1], "lapsed"))
+                self._decline(key, Decline(detail="the hook did not answer in time"))
+
+    def drain(self) -> None:
+        """No new work from now on."""
+        self.draining = True
+        self._actions.append(DrainBegan())
+        for key, state in list(self._states.items()):
+            if state is State.OFFERED:
+                self._actions.append(StopRun(key[0], key[1], "drain"))
+                self._decline(key, DRAINING)
+
     def told_to_stop(self, key: Key, reason: str) -> None:
         """The hub wants an attempt to stop, or knows it no longer."""
         match self._states.get(key):
@@ -89,13 +163,20 @@ class Attempts:
                 self._actions.append(StopRun(key[0], key[1], reason))
             case State.STOPPING:
                 pass
-            case State.REPORTED | None:
+            case State.OFFERED:
+                self._actions.append(StopRun(key[0], key[1], reason))
+                self._report(key, self.reports.stopped(key), State.DECLINED)
+            case State.DECLINED:
+                self._report(key, self.reports.stopped(key), State.DECLINED)
+            case State.CLAIMED | State.REPORTED | None:
                 self._report(key, self.reports.stopped(key))
 
     def give_back_all(self) -> None:
         """Every run that executes goes back, as soon as its handler has ended."""
-        for key, state in self._states.items():
-            if state is State.RUNNING:
+        for key, state in list(self._states.items()):
+            if state is State.CLAIMED:
+                self._report(key, self.reports.give_back(key, "the worker was drained"))
+            elif state is State.RUNNING:
                 self._states[key] = State.GIVING_BACK
                 self._actions.append(StopRun(key[0], key[1], "drain"))
 
@@ -117,7 +198,7 @@ class Attempts:
                 self._report(key, self._result(key, outcome))
             case State.FORGOTTEN:
                 self._end(key)
-            case State.REPORTED | None:
+            case _:
                 pass
 
     def acknowledged(self, item: worker_pb2.ReportAck.Item) -> None:
@@ -129,7 +210,13 @@ class Attempts:
         if report.kind == "event":
             self._actions.append(FreeEvent())
             self._event_answered(key, item.verdict)
-        if self._states.get(key) is State.REPORTED and not self.reports.of(key):
+        if report.kind == "claim" and self._is(key, State.CLAIMED):
+            if item.verdict == worker_pb2.REPORT_VERDICT_OK:
+                self._start(key)
+            else:
+                self._end(key)
+            return
+        if self._states.get(key) in (State.REPORTED, State.DECLINED) and not self.reports.of(key):
             self._end(key)
 
     def event_unsupported(self, run_id: str) -> None:
@@ -183,12 +270,26 @@ class Attempts:
             ),
         )
 
-    def _report(self, key: Key, message: worker_pb2.WorkerMessage) -> None:
-        self._states[key] = State.REPORTED
+    def _is(self, key: Key, state: State) -> bool:
+        return self._states.get(key) is state
+
+    def _start(self, key: Key) -> None:
+        self._states[key] = State.RUNNING
+        self._actions.append(Start(self._offers.pop(key)[0]))
+
+    def _decline(self, key: Key, refusal: Decline) -> None:
+        self._report(key, self.reports.decline(key, refusal), State.DECLINED)
+
+    def _report(
+        self, key: Key, message: worker_pb2.WorkerMessage, state: State = State.REPORTED
+    ) -> None:
+        self._states[key] = state
+        self._offers.pop(key, None)
         self._messages.append(message)
 
     def _end(self, key: Key) -> None:
         self._states.pop(key, None)
+        self._offers.pop(key, None)
         self._warned.discard(key)
         self._ended[key] = None
         while len(self._ended) > ENDED_REMEMBERED:

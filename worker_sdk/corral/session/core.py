@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 from corral.errors import PermissionDenied, Unauthenticated
+from corral.offers import Decline
 from corral.session import rejects
 from corral.session.attempts import Attempts
+from corral.session.hello import hello, models
 from corral.session.messages import (
     Action,
     Connect,
@@ -25,9 +27,8 @@ from corral.session.messages import (
     Send,
 )
 from corral.session.route import Route
-from corral_proto.v1 import common_pb2, worker_pb2
+from corral_proto.v1 import worker_pb2
 
-PROTOCOL = 1
 ACK_DELAY_MS = 50
 WELCOME_MS = 10_000
 # A stream that lived so long after its Welcome was a good one.
@@ -100,6 +101,7 @@ class SessionCore:
         """Gives the time at which `tick` has something to do; None: never."""
         end_at = None if self.phase is Phase.OPEN else self._end_at
         times = [self._connect_at, self._ack_at, self._move_at, end_at, self._silence_at()]
+        times.append(self._attempts.next_lapse())
         return min((time for time in times if time is not None), default=None)
 
     def begin(self, now: float) -> list[Action]:
@@ -135,6 +137,13 @@ class SessionCore:
         self._attempts.handler_ended((run_id, fence), outcome)
         return self._take(now)
 
+    def offer_answered(
+        self, run_id: str, fence: str, refusal: Decline | None, now: float
+    ) -> list[Action]:
+        """The worker takes an offer, or says why not."""
+        self._attempts.answered((run_id, fence), refusal)
+        return self._take(now)
+
     def event_emitted(
         self, run_id: str, fence: str, type_: str, payload: bytes, now: float
     ) -> list[Action]:
@@ -167,7 +176,8 @@ class SessionCore:
             else:
                 self._lost("no word from the hub", now)
         if self._move_at is not None and now >= self._move_at:
-            self._lost("the hub asked to move", now)
+            self._lost("the hub asked to move", now, elsewhere=True)
+        self._attempts.lapse(now)
         if self._end_at is not None and now >= self._end_at and self.phase is not Phase.OPEN:
             self._end(None)
         if self._ack_at is not None and now >= self._ack_at:
@@ -200,6 +210,10 @@ class SessionCore:
             case "assignment":
                 self._mail(message.assignment.run_id, message.assignment.fence, "run", now)
                 self._attempts.assigned(message.assignment)
+            case "offer":
+                run = message.offer.assignment
+                self._mail(run.run_id, run.fence, "offer", now)
+                self._attempts.offered(message.offer, now)
             case "stop":
                 stop = message.stop
                 self._mail(stop.run_id, stop.fence, "stop", now)
@@ -271,7 +285,7 @@ class SessionCore:
         if self.phase is Phase.ENDED:
             return
         if not self._attempts.draining:
-            self._attempts.draining = True
+            self._attempts.drain()
             if self.phase is Phase.OPEN:
                 self._say_draining()
         if immediate and not self._immediate:
@@ -284,7 +298,8 @@ class SessionCore:
 
     def _say_resident(self) -> None:
         if self._resident != self._resident_said:
-            update = worker_pb2.Update(resident=self._resident_models())
+            self._resident_said = self._resident
+            update = worker_pb2.Update(resident=models(self._resident))
             self._send(worker_pb2.WorkerMessage(update=update))
 
     def _finish(self, now: float) -> None:
@@ -304,10 +319,13 @@ class SessionCore:
     def _connect(self, hub: int) -> None:
         self._stream += 1
         self.phase = Phase.OPENING
-        self._actions.append(Connect(self._stream, hub, self._hello()))
+        self._resident_said = self._resident
+        held = self._attempts.held()
+        first = hello(self._declaration, self.session_id, self._resident, held, resume=self._known)
+        self._actions.append(Connect(self._stream, hub, first))
 
-    def _lost(self, why: str, now: float) -> None:
-        """The present stream is no longer of use: go to the next hub."""
+    def _lost(self, why: str, now: float, *, elsewhere: bool = False) -> None:
+        """The present stream is no longer of use: go to the next hub, or to any other one."""
         if self.phase is Phase.OPEN and now - self._welcomed_at >= SETTLED_MS:
             self._route.settle()
         left = self._hub()
@@ -317,7 +335,7 @@ class SessionCore:
         if self._lost_at is None:
             self._lost_at = now
         in_grace = self._known and now - self._lost_at < self._grace_ms
-        hub, delay_ms = self._route.next(in_grace=in_grace)
+        hub, delay_ms = self._route.next(in_grace=in_grace, anywhere=elsewhere)
         tries = self._route.tries
         # Every failure at first, then at a thinning rate: a hub may be away for a night.
         if tries <= len(self._hubs) + 1 or tries & (tries - 1) == 0:
@@ -365,31 +383,3 @@ class SessionCore:
 
     def _hub(self) -> str:
         return self._hubs[self._route.hub]
-
-    def _resident_models(self) -> list[common_pb2.ResidentModel]:
-        self._resident_said = self._resident
-        return [
-            common_pb2.ResidentModel(name=name, vram_mb=vram_mb)
-            for name, vram_mb in self._resident.items()
-        ]
-
-    def _hello(self) -> worker_pb2.WorkerMessage:
-        own = self._declaration
-        return worker_pb2.WorkerMessage(
-            hello=worker_pb2.Hello(
-                protocol=PROTOCOL,
-                worker_id=own.worker_id,
-                instance=own.instance,
-                session_id=self.session_id,
-                capabilities=own.capabilities,
-                tags=own.tags,
-                labels=own.labels,
-                taints=own.taints,
-                admission=own.admission,
-                resident=self._resident_models(),
-                sdk=own.sdk,
-                held=self._attempts.held(),
-                resume=self._known,
-                devices=own.devices,
-            )
-        )

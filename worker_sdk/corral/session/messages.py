@@ -68,8 +68,20 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Consider:
+    """Ask whether an offer is to be taken."""
+
+    offer: worker_pb2.Offer
+
+
+@dataclass(frozen=True, slots=True)
+class DrainBegan:
+    """The worker takes no new work from now on; said once."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopRun:
-    """Tell a handler to stop."""
+    """Tell a handler to stop, or the hook that considers the run's offer."""
 
     run_id: str
     fence: str
@@ -103,7 +115,20 @@ class Ended:
     error: Exception | None
 
 
-Action = Connect | Hangup | Send | HalfClose | Start | StopRun | FreeEvent | Connected | Log | Ended
+Action = (
+    Connect
+    | Hangup
+    | Send
+    | HalfClose
+    | Start
+    | Consider
+    | DrainBegan
+    | StopRun
+    | FreeEvent
+    | Connected
+    | Log
+    | Ended
+)
 
 
 @dataclass(frozen=True, slots=True)

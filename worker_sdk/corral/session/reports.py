@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from corral.offers import Decline
 from corral_proto.v1 import common_pb2, worker_pb2
 
 Key = tuple[str, str]
@@ -74,6 +75,16 @@ class Reports:
             run_id=key[0], fence=key[1], reason=reason, seq=self._next()
         )
         return self._keep("give_back", key, worker_pb2.WorkerMessage(give_back=give_back))
+
+    def claim(self, key: Key) -> worker_pb2.WorkerMessage:
+        """Keeps the word that an offer is taken and gives its message."""
+        claim = worker_pb2.Claim(run_id=key[0], fence=key[1], seq=self._next())
+        return self._keep("claim", key, worker_pb2.WorkerMessage(claim=claim))
+
+    def decline(self, key: Key, refusal: Decline) -> worker_pb2.WorkerMessage:
+        """Keeps the word that an offer is not taken and gives its message."""
+        decline = refusal.to_wire(key[0], key[1], self._next())
+        return self._keep("decline", key, worker_pb2.WorkerMessage(decline=decline))
 
     def acknowledged(self, seq: int) -> Report | None:
         """Forgets a report; None when it was not waiting."""

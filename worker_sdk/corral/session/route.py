@@ -1,7 +1,8 @@
 """Which hub next, and after what delay.
 
 After a loss every other hub is tried once at once, since the grace of the session runs;
-then delays grow. Knows no clock and no randomness of its own.
+then delays grow. A worker that is asked to move picks any other hub, so that those who
+are asked together do not all go to the same one. Knows no clock and no randomness of its own.
 """
 
 from __future__ import annotations
@@ -35,12 +36,16 @@ class Route:
         """A stream has lived: the next loss is a new one."""
         self.tries = 0
 
-    def next(self, *, in_grace: bool) -> tuple[int, int]:
-        """Gives the next hub and the delay in milliseconds before it is dialled."""
-        self._hub = (self._hub + 1) % self._hubs
-        step = self.tries - self._hubs
+    def next(self, *, in_grace: bool, anywhere: bool = False) -> tuple[int, int]:
+        """Gives the next hub and the delay in milliseconds before it is dialled.
+
+        `anywhere` picks one of the others at random instead of the next in turn.
+        """
+        step = 1 + int(self._random() * (self._hubs - 1)) if anywhere else 1
+        self._hub = (self._hub + step) % self._hubs
+        late = self.tries - self._hubs
         self.tries += 1
-        if step < 0:
+        if late < 0:
             return self._hub, 0
-        delay = self._backoff.delay_ms(step, self._random())
+        delay = self._backoff.delay_ms(late, self._random())
         return self._hub, min(delay, GRACE_DELAY_MS) if in_grace else delay

@@ -15,12 +15,15 @@ from typing import Protocol
 
 from corral.addresses import Address
 from corral.channel import Metadata
+from corral.offers import Decline
 from corral.session.core import Phase, SessionCore
 from corral.session.credit import Credit
 from corral.session.messages import (
     Action,
     Connect,
     Connected,
+    Consider,
+    DrainBegan,
     Ended,
     FreeEvent,
     HalfClose,
@@ -51,8 +54,16 @@ class Host(Protocol):
         """Executes an assignment."""
         ...
 
+    def consider(self, offer: worker_pb2.Offer) -> None:
+        """Asks the hook about an offer."""
+        ...
+
     def stop(self, run_id: str, fence: str, reason: str) -> None:
-        """Tells a handler to stop."""
+        """Tells a handler to stop, or the hook that considers the run's offer."""
+        ...
+
+    def drain_began(self) -> None:
+        """The worker takes no new work from now on."""
         ...
 
     def connected(self, hub: str) -> None:
@@ -102,6 +113,10 @@ class SessionThread:
         """Hands the end of a handler over."""
         self._inbox.put(lambda now: self._core.handler_ended(run_id, fence, outcome, now))
 
+    def offer_answered(self, run_id: str, fence: str, refusal: Decline | None) -> None:
+        """Hands the hook's answer over; None takes the offer."""
+        self._inbox.put(lambda now: self._core.offer_answered(run_id, fence, refusal, now))
+
     def resident_changed(self, resident: Mapping[str, int]) -> None:
         """Hands over which models are loaded now."""
         self._inbox.put(lambda now: self._core.resident_changed(resident, now))
@@ -149,6 +164,10 @@ class SessionThread:
                         self._stream.send(message)
                 case Start(assignment):
                     self._host.start(assignment)
+                case Consider(offer):
+                    self._host.consider(offer)
+                case DrainBegan():
+                    self._host.drain_began()
                 case StopRun(run_id, fence, reason):
                     self._host.stop(run_id, fence, reason)
                 case FreeEvent():
