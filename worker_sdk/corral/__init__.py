@@ -42,6 +42,7 @@ from corral.errors import (
     WorkerNotFound,
     WorkerRejected,
 )
+from corral.explanation import Explanation, WorkerVerdict
 from corral.handlers import Handler
 from corral.offers import Decline, Offer
 from corral.records import (
@@ -95,6 +96,7 @@ __all__ = [
     "ErrorRecord",
     "Event",
     "EventTooLarge",
+    "Explanation",
     "Fail",
     "Fairness",
     "Fixed",
@@ -144,6 +146,7 @@ __all__ = [
     "WorkerNotFound",
     "WorkerRecord",
     "WorkerRejected",
+    "WorkerVerdict",
     "__version__",
     "parse_addresses",
 ]

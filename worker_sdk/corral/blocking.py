@@ -5,7 +5,7 @@ Runs a `Client` on a loop in a thread of its own, which ends with `close`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, overload
@@ -14,6 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from corral.client import Client
 from corral.errors import HubError
+from corral.explanation import Explanation
 from corral.handlers import Handler
 from corral.records import (
     Drained,
@@ -64,6 +65,14 @@ class SyncRun(Generic[OutT]):
     def cancel(self, reason: str = "") -> bool:
         """Cancels the run; tells whether it is cancelled, false when it had ended otherwise."""
         return self._portal.call(self._run.cancel, reason)
+
+    def retry(self) -> bool:
+        """Gives the run a new set of attempts; tells whether it did, see `Run.retry`."""
+        return self._portal.call(self._run.retry)
+
+    def explain(self) -> Explanation:
+        """Says why the run waits."""
+        return self._portal.call(self._run.explain)
 
     def describe(self) -> RunSnapshot:
         """Gives the run in full: input, output, error and attempts."""
@@ -168,6 +177,48 @@ class SyncClient:
     def cancel_workflow(self, run_id: str, reason: str = "") -> RunSnapshot:
         """Cancels a run and gives it as it is then; a run that had ended stays as it was."""
         return self._wait(lambda: self._client.cancel_workflow(run_id, reason))
+
+    def cancel_workflows(
+        self,
+        *,
+        workflow: str = "",
+        statuses: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        reason: str = "",
+    ) -> list[str]:
+        """Cancels all runs that match and have not ended; gives the ids of those."""
+        return self._wait(
+            lambda: self._client.cancel_workflows(
+                workflow=workflow, statuses=statuses, labels=labels, reason=reason
+            )
+        )
+
+    def retry_runs(
+        self,
+        run_ids: Sequence[str] = (),
+        *,
+        workflow: str = "",
+        statuses: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Gives failed or cancelled runs a new set of attempts; see `Client.retry_runs`."""
+        return self._wait(
+            lambda: self._client.retry_runs(
+                run_ids, workflow=workflow, statuses=statuses, labels=labels
+            )
+        )
+
+    def pause(self, kind: str) -> list[str]:
+        """Gives out no more runs of a kind; gives the kinds that are paused now."""
+        return self._wait(lambda: self._client.pause(kind))
+
+    def resume(self, kind: str) -> list[str]:
+        """Gives out the runs of a kind again; gives the kinds that are still paused."""
+        return self._wait(lambda: self._client.resume(kind))
+
+    def explain(self, run_id: str) -> Explanation:
+        """Says why a run waits; see `Client.explain`."""
+        return self._wait(lambda: self._client.explain(run_id))
 
     def describe_workflow(self, run_id: str) -> RunSnapshot:
         """Gives a run in full: input, output, error and attempts."""

@@ -6,15 +6,16 @@ so repeating it is safe. Owns its channels; use it as an async context manager o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
-from corral import encoding, refusals
+from corral import encoding, operations, refusals
 from corral.addresses import parse_addresses
 from corral.calls import Hubs, Method
 from corral.channel import call_metadata
 from corral.errors import HubError, InvalidRequest
+from corral.explanation import Explanation
 from corral.handlers import Handler
 from corral.records import (
     Drained,
@@ -25,7 +26,6 @@ from corral.records import (
     durability_text,
     run_from_wire,
     stats_from_wire,
-    status_to_wire,
     worker_from_wire,
 )
 from corral.run import Run
@@ -174,6 +174,60 @@ class Client:
         request = pb.DescribeWorkflowRequest(run_id=run_id)
         return run_from_wire((await self._hubs.call(_DESCRIBE, request, self.timeout)).run)
 
+    async def cancel_workflows(
+        self,
+        *,
+        workflow: str = "",
+        statuses: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        reason: str = "",
+    ) -> list[str]:
+        """Cancels all runs that match and have not ended; gives the ids of those.
+
+        Goes through all of them, however many; a run whose cancel was confirmed to nobody is
+        not among the ids. Raises `InvalidRequest` for a filter that names nothing.
+        """
+        chosen = operations.run_filter(workflow, statuses, labels)
+        return await operations.cancel_matching(self._hubs, chosen, reason, self.timeout)
+
+    async def retry_runs(
+        self,
+        run_ids: Sequence[str] = (),
+        *,
+        workflow: str = "",
+        statuses: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Gives failed or cancelled runs a new set of attempts, by id or by filter.
+
+        A filter means failed runs unless its statuses say otherwise. Gives a verdict for each
+        run: `retried`, `live` (it has not ended), `completed`, `unknown`. Raises
+        `InvalidRequest` for both or neither of ids and filter.
+        """
+        if isinstance(run_ids, str):
+            run_ids = [run_ids]
+        if not run_ids:
+            chosen = operations.run_filter(workflow, statuses, labels)
+            return await operations.retry_matching(self._hubs, chosen, self.timeout)
+        if workflow or statuses or labels:
+            raise InvalidRequest("Both run_ids and a filter are given; use one.", field="run_ids")
+        return await operations.retry_named(self._hubs, run_ids, self.timeout)
+
+    async def pause(self, kind: str) -> list[str]:
+        """Gives out no more runs of a kind, e.g. `workflow:summarize`; what runs goes on.
+
+        Gives the kinds that are paused now.
+        """
+        return await operations.pause(self._hubs, kind, True, self.timeout)
+
+    async def resume(self, kind: str) -> list[str]:
+        """Gives out the runs of a kind again; gives the kinds that are still paused."""
+        return await operations.pause(self._hubs, kind, False, self.timeout)
+
+    async def explain(self, run_id: str) -> Explanation:
+        """Says why a run waits: what each worker lacks, and what stands before it in line."""
+        return await operations.explain(self._hubs, run_id, self.timeout)
+
     def subscribe_run_events(self, run_id: str, *, cursor: str = "") -> RunEvents:
         """Follows the events of a run from a cursor (empty: from the first) to its end."""
         return RunEvents(self._hubs, run_id, cursor, self.timeout)
@@ -196,10 +250,7 @@ class Client:
 
         A page may be short, even empty, and still have a cursor: go on from it.
         """
-        try:
-            wanted = [status_to_wire(status) for status in statuses]
-        except ValueError as error:
-            raise InvalidRequest(str(error), field="statuses") from error
+        wanted = operations.statuses_to_wire(statuses)
         request = pb.ListRunsRequest(statuses=wanted, workflow=workflow, limit=limit, cursor=cursor)
         response = await self._hubs.call(_LIST_RUNS, request, self.timeout)
         return RunPage(runs=[run_from_wire(run) for run in response.runs], cursor=response.cursor)

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import anyio
 
 from corral import encoding
-from corral.errors import BadResult, CorralError, ResultTimeout, RunCancelled, RunFailed
+from corral.errors import (
+    BadResult,
+    CorralError,
+    ResultTimeout,
+    RunCancelled,
+    RunFailed,
+    RunNotFound,
+)
 from corral.records import RunSnapshot, RunStatus
 
 if TYPE_CHECKING:
     from corral.client import Client
+    from corral.explanation import Explanation
     from corral.subscription import RunEvents
 
 OutT = TypeVar("OutT")
@@ -89,6 +97,26 @@ class Run(Generic[OutT]):
         snapshot, cancelled = await self._client.cancel_run(self.run_id, reason)
         self._snapshot = snapshot
         return cancelled
+
+    async def retry(self) -> bool:
+        """Gives the run, when it failed or was cancelled, a new set of attempts.
+
+        Tells whether it did: false when it has not ended, or is completed. `result` then waits
+        for the new end. Raises `RunNotFound`.
+        """
+        verdict = (await self._client.retry_runs([self.run_id])).get(self.run_id, "unknown")
+        if verdict == "unknown":
+            raise RunNotFound(
+                f"There is no run {self.run_id}; it may have been removed after its retention. "
+                "Submit it again.",
+                run_id=self.run_id,
+            )
+        self._ended = None
+        return verdict == "retried"
+
+    async def explain(self) -> Explanation:
+        """Says why the run waits; see `Client.explain`."""
+        return await self._client.explain(self.run_id)
 
     async def describe(self) -> RunSnapshot:
         """Gives the run in full: input, output, error and attempts."""

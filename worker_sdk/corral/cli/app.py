@@ -10,7 +10,21 @@ import google.protobuf
 import grpc
 import typer
 
-from corral.cli import events, exits, fleet, hub, options, output, runs, submit, up, valkey, worker
+from corral.cli import (
+    cancel,
+    events,
+    exits,
+    fleet,
+    hub,
+    options,
+    output,
+    queues,
+    runs,
+    submit,
+    up,
+    valkey,
+    worker,
+)
 from corral.version import __version__
 
 app = typer.Typer(
@@ -70,7 +84,11 @@ app.command("submit")(submit.submit)
 app.command("runs")(runs.runs)
 app.command("describe")(runs.describe)
 app.command("events")(events.events)
-app.command("cancel")(runs.cancel)
+app.command("cancel")(cancel.cancel)
+app.command("retry")(queues.retry)
+app.command("explain")(queues.explain)
+app.command("pause")(queues.pause)
+app.command("resume")(queues.resume)
 app.command("workers")(fleet.workers)
 app.command("drain")(fleet.drain)
 app.command("stats")(fleet.stats)

@@ -1,12 +1,12 @@
-"""`corral runs`, `describe` and `cancel`: looking at runs and ending them."""
+"""`corral runs` and `describe`: looking at runs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from corral.cli.exits import CommandFailed, Exit
 from corral.cli.options import (
     Connection,
     HubOption,
@@ -45,11 +45,7 @@ def runs(
       corral runs --status failed --status cancelled
       corral runs --workflow summarize --limit 100 --json
     """
-    for one in status or ():
-        if one not in STATUSES:
-            raise typer.BadParameter(
-                f"{one!r} is no status: use {', '.join(STATUSES)}", param_hint="--status"
-            )
+    check_statuses(status)
     connection = Connection(hub, token, namespace, timeout)
     found = connection.run(lambda client: _list(client, status or [], workflow, limit))
     if json:
@@ -60,7 +56,7 @@ def runs(
         (
             (
                 run.run_id,
-                _status(run),
+                status_text(run),
                 run.workflow,
                 run.worker_id,
                 str(run.attempt or ""),
@@ -131,37 +127,17 @@ def describe(
         )
 
 
-def cancel(
-    run: RunArgument,
-    reason: Annotated[str, typer.Option(help="Reason, for people.")] = "",
-    json: JsonOption = False,
-    hub: HubOption = None,
-    token: TokenOption = None,
-    namespace: NamespaceOption = None,
-    timeout: TimeoutOption = 10.0,
-) -> None:
-    """Cancel a run: what has not started never will, what runs is told to stop.
-
-    Cancelling again changes nothing. A run that has ended otherwise stays as it was, and the
-    exit code is 3.
-
-    \b
-    Example:
-      corral cancel doc-17 --reason "wrong document"
-    """
-    connection = Connection(hub, token, namespace, timeout)
-    found, cancelled = connection.run(lambda client: client.cancel_run(run, reason))
-    if json:
-        print_json({"run_id": found.run_id, "status": found.status, "cancelled": cancelled})
-    elif cancelled:
-        print(f"{found.run_id} {_status(found)}")
-    if not cancelled:
-        raise CommandFailed(
-            f"run {found.run_id} had ended as {found.status}; nothing was cancelled", Exit.REFUSED
-        )
+def check_statuses(statuses: Sequence[str] | None) -> None:
+    """Complains about a status that there is not."""
+    for one in statuses or ():
+        if one not in STATUSES:
+            raise typer.BadParameter(
+                f"{one!r} is no status: use {', '.join(STATUSES)}", param_hint="--status"
+            )
 
 
-def _status(run: RunSnapshot) -> str:
+def status_text(run: RunSnapshot) -> str:
+    """Writes a status, and whether the run is still being stopped."""
     return f"{run.status} (stopping)" if run.stopping else str(run.status)
 
 
@@ -176,7 +152,7 @@ def _fields(run: RunSnapshot) -> list[tuple[str, str]]:
     version = f"@{run.workflow_version}" if run.workflow_version else ""
     return [
         ("run", run.run_id),
-        ("status", _status(run)),
+        ("status", status_text(run)),
         ("workflow", run.workflow + version),
         ("capability", run.capability),
         ("priority", str(run.priority)),

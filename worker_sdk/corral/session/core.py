@@ -112,6 +112,8 @@ class SessionCore:
 
     def received(self, stream: int, frame: worker_pb2.HubFrame, now: float) -> list[Action]:
         """A frame came from a hub."""
+        if stream == self._stream and self._overslept(now):
+            self._lost("this process stalled for a whole lease", now)
         for message in frame.messages:
             if stream != self._stream or self.phase not in (Phase.OPENING, Phase.OPEN):
                 break
@@ -353,6 +355,12 @@ class SessionCore:
         self.phase = Phase.ENDED
         self._connect_at = self._ack_at = self._move_at = self._end_at = None
         self._actions.append(Ended(error))
+
+    def _overslept(self, now: float) -> bool:
+        """True when nothing was looked at for a lease: the session may have been lost, so what
+        its stream still carries may be another worker's by now. A new Hello tells."""
+        silent = now - self._heard_at
+        return self.phase is Phase.OPEN and self._lease_ms > 0 and silent >= self._lease_ms
 
     def _silence_at(self) -> float | None:
         match self.phase:

@@ -1,0 +1,176 @@
+"""`corral retry`, `pause`, `resume` and `explain`: looking after what waits and what failed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from corral.cli.exits import CommandFailed, Exit
+from corral.cli.options import (
+    Connection,
+    HubOption,
+    JsonOption,
+    NamespaceOption,
+    TimeoutOption,
+    TokenOption,
+    pairs,
+)
+from corral.cli.output import clean, print_fields, print_json, print_table
+from corral.cli.runs import RunArgument, check_statuses
+from corral.explanation import Explanation
+
+KindArgument = Annotated[
+    str, typer.Argument(metavar="KIND", help="Kind of capability, e.g. workflow:summarize.")
+]
+
+
+def retry(
+    run: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids of runs.")
+    ] = None,
+    workflow: Annotated[
+        str, typer.Option(help="Instead of RUN: the failed runs of this workflow.")
+    ] = "",
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="With a filter: failed (default) or cancelled; may be repeated."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Instead of RUN: runs with this label; may be repeated."
+        ),
+    ] = None,
+    json: JsonOption = False,
+    hub: HubOption = None,
+    token: TokenOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = 10.0,
+) -> None:
+    """Give failed or cancelled runs a new set of attempts.
+
+    A run that was named and cannot be retried, as it has not ended, is completed or unknown,
+    makes the exit code 3.
+
+    \b
+    Examples:
+      corral retry doc-17 doc-18
+      corral retry --workflow summarize --label team=search
+    """
+    labels = pairs("--label", label)
+    check_statuses(status)
+    filtered = bool(workflow or status or labels)
+    if bool(run) == filtered:
+        raise typer.BadParameter("name each RUN, or say which with --workflow or --label")
+    connection = Connection(hub, token, namespace, timeout)
+    verdicts = connection.run(
+        lambda client: client.retry_runs(
+            run or (), workflow=workflow, statuses=status or (), labels=labels
+        )
+    )
+    if json:
+        print_json(verdicts)
+    else:
+        for run_id, verdict in verdicts.items():
+            print(f"{clean(run_id)} {clean(verdict)}")
+    left = sum(verdict != "retried" for verdict in verdicts.values())
+    if run and left:
+        raise CommandFailed(
+            f"{left} of {len(verdicts)} runs could not be retried; only failed and cancelled "
+            "ones can",
+            Exit.REFUSED,
+        )
+
+
+def pause(
+    kind: KindArgument,
+    json: JsonOption = False,
+    hub: HubOption = None,
+    token: TokenOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = 10.0,
+) -> None:
+    """Give out no more runs of a kind; what runs goes on, and submits are accepted.
+
+    \b
+    Example:
+      corral pause workflow:summarize
+    """
+    connection = Connection(hub, token, namespace, timeout)
+    _print_paused(connection.run(lambda client: client.pause(kind)), json)
+
+
+def resume(
+    kind: KindArgument,
+    json: JsonOption = False,
+    hub: HubOption = None,
+    token: TokenOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = 10.0,
+) -> None:
+    """Give out the runs of a paused kind again.
+
+    \b
+    Example:
+      corral resume workflow:summarize
+    """
+    connection = Connection(hub, token, namespace, timeout)
+    _print_paused(connection.run(lambda client: client.resume(kind)), json)
+
+
+def explain(
+    run: RunArgument,
+    json: JsonOption = False,
+    hub: HubOption = None,
+    token: TokenOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = 10.0,
+) -> None:
+    """Say why a run waits: what each worker lacks, and what stands before it in line.
+
+    \b
+    Examples:
+      corral explain doc-17
+      corral explain doc-17 --json | jq .stages
+    """
+    found = Connection(hub, token, namespace, timeout).run(lambda client: client.explain(run))
+    if json:
+        print_json(found)
+        return
+    print_fields(_fields(found))
+    if found.stages:
+        print()
+        print_table(
+            ("STAGE", "WORKERS"),
+            ((stage, str(count)) for stage, count in sorted(found.stages.items())),
+        )
+    if found.workers:
+        print()
+        print_table(
+            ("WORKER", "VERDICT", "SCORE"),
+            (
+                (w.worker_id, w.verdict, str(w.score) if w.verdict == "fits" else "")
+                for w in found.workers
+            ),
+        )
+
+
+def _print_paused(kinds: list[str], json: bool) -> None:
+    if json:
+        print_json({"paused": kinds})
+    else:
+        print("paused: " + (clean(", ".join(kinds)) or "nothing"))
+
+
+def _fields(found: Explanation) -> list[tuple[str, str]]:
+    waiting = sorted(found.waiting_by_band.items())
+    return [
+        ("run", found.run_id),
+        ("status", str(found.status)),
+        ("why", found.summary),
+        ("ahead in its flow", str(found.ahead_in_flow or "")),
+        ("flows ahead", str(found.flows_ahead or "")),
+        ("band", str(found.band)),
+        ("waiting by band", ", ".join(f"{band}: {count}" for band, count in waiting)),
+    ]
