@@ -25,7 +25,8 @@ from corral_hub.subscriptions import Subscriptions
 from corral_hub.wires.grpc_v1.orchestrator import OrchestratorService
 from corral_hub.wires.grpc_v1.server import Wire
 from corral_hub.wires.grpc_v1.worker import WorkerService
-from corral_store.errors import StoreError, StoreUnavailable
+from corral_store.ending import cancel_all
+from corral_store.errors import StoreError, StoreFull, StoreUnavailable
 from corral_store.hints import Hints
 from corral_store.records import Entered, Letter, Settings
 from corral_store.store import Store
@@ -50,14 +51,18 @@ class Hub:
         self.registry = Registry()
         self._delivery = Delivery(self.registry)
         self._subscriptions = Subscriptions(config.keepalive_ms)
-        self._store = Store(
-            config.valkey,
-            config.name,
-            settings=Settings(HUB_TTL_MS, config.lease_ms, config.max_waiting, config.soft_bytes),
-            barrier=config.barrier(),
-            on_letters=self._letters,
-            on_entered=self._entered,
-        )
+        settings = Settings(HUB_TTL_MS, config.lease_ms, config.max_waiting, config.soft_bytes)
+        try:
+            self._store = Store(
+                config.valkey,
+                config.name,
+                settings=settings,
+                barrier=config.barrier(),
+                on_letters=self._letters,
+                on_entered=self._entered,
+            )
+        except ValueError as error:
+            raise Misconfigured(f"valkey: {error}", field="valkey") from error
         self._hints = Hints(
             self._store.leases, config.name, self._delivery.wake, self._subscriptions.hint
         )
@@ -114,9 +119,7 @@ class Hub:
                 await self.registry.wait_empty()
         await self._wire.stop(self.config.stop_seconds / 2)
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(tasks)
         await self._store.__aexit__()
         log.info("hub has stopped", hub=self.config.name)
 
@@ -150,7 +153,7 @@ class Hub:
         self._say_durability(facts)
         try:
             await self._store.enter("default")
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreFull) as error:
             raise Unavailable(str(error)) from error
         except StoreError as error:
             raise Misconfigured(str(error), field="valkey") from error

@@ -73,7 +73,7 @@ def explain(error: Exception) -> StoreError:
     if text.startswith(("MISCONF", "NOREPLICAS")):
         return StoreReadOnly(f"the store refuses writes ({text}); see its log")
     if isinstance(error, redis_errors.AuthenticationError) or text.startswith(
-        ("NOAUTH", "WRONGPASS", "NOPERM")
+        ("NOAUTH", "WRONGPASS", "NOPERM", "invalid username-password", "Authentication required")
     ):
         return StoreRefused(f"the store refuses the connection ({text}); check user and password")
     if text.startswith("FORMAT"):

@@ -12,6 +12,7 @@ from typing import Any
 
 from corral_store.batching import Lane
 from corral_store.connection import Barrier, Call, Connection, explain, root_of
+from corral_store.ending import cancel_all
 from corral_store.errors import StoreUnavailable
 from corral_store.records import Entered, Letter, Settings
 from corral_store.transitions import Transitions, letter_of, text
@@ -57,9 +58,7 @@ class Store:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
         await self.work.close()
         await self.leases.close()
 
@@ -94,7 +93,9 @@ class Store:
         s = self.settings
         arguments = (self.hub, s.hub_ttl_ms, s.lease_ms, s.max_waiting, s.soft_bytes)
         try:
-            await link.redis.sadd("corral:namespaces", namespace)
+            # A server at its memory limit refuses to add even what is there already.
+            if not await link.redis.sismember("corral:namespaces", namespace):
+                await link.redis.sadd("corral:namespaces", namespace)
         except Exception as error:
             raise explain(error) from error
         (reply,) = await link.run([Call("enter", root_of(namespace), arguments)])
