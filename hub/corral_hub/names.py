@@ -17,6 +17,8 @@ TAG_KEY = re.compile(r"[A-Za-z0-9._/-]{1,64}")
 VALUE = re.compile(r"[A-Za-z0-9 ._:/@+*-]{0,128}")
 FLOW = re.compile(r"[A-Za-z0-9._/@-]{1,64}")
 MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
+# Numbers in cursors: small enough for every wire and for the store.
+NUMBER = re.compile(r"[0-9]{1,15}")
 EVENT_TYPE = re.compile(r"(?!status\.)[A-Za-z0-9._-]{1,64}")
 
 

@@ -5,6 +5,7 @@ Knows no wire: wires turn their messages into these records and back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from corral_store.transitions import Transitions
 
 SUBMIT_LIMIT = 1000
 BYTES_PER_CALL = 8_000_000
+SCORE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 LIVE = ("pending", "delayed", "offered", "running", "parked")
 
 STAGES = {
@@ -83,12 +85,7 @@ class Orchestrator:
 
         Raises InvalidRequest for too many, and store errors.
         """
-        if not 1 <= len(requests) <= SUBMIT_LIMIT:
-            raise InvalidRequest(
-                f"{len(requests)} runs in one call; 1 to {SUBMIT_LIMIT} is possible",
-                field="runs",
-                limit=str(SUBMIT_LIMIT),
-            )
+        check_count(len(requests))
         out: list[Accepted | HubError | None] = [None] * len(requests)
         runs: list[tuple[int, NewRun]] = []
         for i, request in enumerate(requests):
@@ -144,7 +141,7 @@ class Orchestrator:
     ) -> tuple[list[tuple[str, dict[str, str]]], str]:  # fmt: skip
         """A page of runs, newest first, and the cursor of the next ("" at the end)."""
         score, _, run = cursor.partition(":")
-        if cursor and not (score.replace(".", "").isdigit() and run):
+        if cursor and not (SCORE.fullmatch(score) and names.RUN_ID.fullmatch(run)):
             raise InvalidRequest(
                 f"cursor {cursor[:80]!r} is none; send one that a page carried", field="cursor"
             )
@@ -157,7 +154,7 @@ class Orchestrator:
         self, transitions: Transitions, kind: str, limit: int, cursor: str
     ) -> tuple[list[SessionRow], str]:
         """A page of live sessions, and the cursor of the next ("" at the end)."""
-        if cursor and not cursor.isdigit():
+        if cursor and not names.NUMBER.fullmatch(cursor):
             raise InvalidRequest(
                 f"cursor {cursor[:80]!r} is none; send one that a page carried", field="cursor"
             )
@@ -238,6 +235,16 @@ class Orchestrator:
     async def stats(self, transitions: Transitions) -> Stats:
         """Counters, queues and deficits."""
         return await transitions.stats()
+
+
+def check_count(runs: int) -> None:
+    """Raises InvalidRequest for more runs than one submit may carry, and for none."""
+    if not 1 <= runs <= SUBMIT_LIMIT:
+        raise InvalidRequest(
+            f"{runs} runs in one call; 1 to {SUBMIT_LIMIT} is possible",
+            field="runs",
+            limit=str(SUBMIT_LIMIT),
+        )
 
 
 def page(limit: int, default: int) -> int:

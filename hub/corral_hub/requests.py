@@ -15,6 +15,16 @@ from corral_store.records import Constraints, NewRun
 MAX_MS = 10 * 365 * 86_400_000
 MAX_LABELS = 16
 MAX_TERMS = 32
+# What submitters call the fields that have shorter names here.
+SAID = {
+    "queue_wait_ms": "max_queue_wait_ms",
+    "run_ms": "max_run_ms",
+    "delay_ms": "start_delay_ms",
+    "tags": "required_tags",
+    "required": "selector.required",
+    "forbidden": "selector.forbidden",
+    "preferred": "selector.preferred",
+}
 
 
 @dataclass(slots=True)
@@ -192,7 +202,7 @@ def _check(request: SubmitRequest, max_payload: int) -> None:
     _bounded(request.max_lost, 0, 100, "max_lost")
     _bounded(request.vram_mb, 0, 10_000_000, "resource_hint.vram_mb")
     for name in ("deadline_ms", "queue_wait_ms", "run_ms", "delay_ms", "retention_ms"):
-        _bounded(getattr(request, name), 0, MAX_MS, name)
+        _bounded(getattr(request, name), 0, MAX_MS, SAID.get(name, name))
     _terms(request)
     if request.retry is not None:
         _bounded(request.retry.max_attempts, 0, 100, "retry.max_attempts")
@@ -206,7 +216,7 @@ def _check(request: SubmitRequest, max_payload: int) -> None:
 
 def _terms(request: SubmitRequest) -> None:
     for name in ("tags", "required", "forbidden", "preferred", "tolerations"):
-        _bounded(len(getattr(request, name)), 0, MAX_TERMS, name)
+        _bounded(len(getattr(request, name)), 0, MAX_TERMS, SAID.get(name, name))
     for name in ("required", "forbidden", "preferred"):
         for key, value in getattr(request, name).items():
             names.require(names.TAG_KEY, key, f"selector.{name}")

@@ -7,12 +7,15 @@ hint only says that it is time to read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import msgspec
 
+from corral_hub import names
 from corral_hub.errors import InvalidRequest, RunNotFound, Unavailable
 from corral_store.records import Feed
 from corral_store.transitions import Transitions
@@ -20,6 +23,8 @@ from corral_store.transitions import Transitions
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 POLL_SECONDS = 1.0
 PAGE = 256
+# The second half of an id in the feed: up to 2**64 - 1.
+SEQUENCE = re.compile(r"[0-9]{1,20}")
 
 
 class Happened(msgspec.Struct):
@@ -183,7 +188,11 @@ class Subscriptions:
             return feed.newest, 0, None
         entry, _, index = cursor.partition(".")
         milliseconds, _, sequence = entry.partition("-")
-        if not (milliseconds.isdigit() and sequence.isdigit() and (index or "0").isdigit()):
+        if not (
+            names.NUMBER.fullmatch(milliseconds)
+            and SEQUENCE.fullmatch(sequence)
+            and names.NUMBER.fullmatch(index or "0")
+        ):
             raise InvalidRequest(
                 f"cursor {cursor[:80]!r} is none of this feed; send one that an event carried, "
                 'or "" to begin with what happens next',
@@ -192,7 +201,7 @@ class Subscriptions:
         at = (int(milliseconds), int(sequence))
         if at > _stream_id(feed.newest):
             return feed.newest, 0, Gap(0, 0, "epoch", f"{feed.newest}.0")
-        if at < _stream_id(feed.oldest) and at != (0, 0):
+        if at < _stream_id(_before(feed.oldest)) and at != (0, 0):
             before = _before(feed.oldest)
             return before, 0, Gap(0, 0, "trimmed", f"{before}.0")
         seen = int(index or "0")
@@ -201,11 +210,10 @@ class Subscriptions:
         return _before(entry), seen, None
 
     async def _wait(self, woken: asyncio.Event) -> None:
-        try:
-            async with asyncio.timeout(POLL_SECONDS):
-                await woken.wait()
-        except TimeoutError:
-            return
+        if not self._closed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await woken.wait()
         if self._closed:
             raise Unavailable("this hub is stopping: subscribe at another, from the last cursor")
 
@@ -227,7 +235,7 @@ def parse_cursor(cursor: str) -> tuple[int, int]:
     if not cursor:
         return 0, 0
     epoch, _, number = cursor.partition("-")
-    if not (epoch.isdigit() and number.isdigit()):
+    if not (names.NUMBER.fullmatch(epoch) and names.NUMBER.fullmatch(number)):
         raise InvalidRequest(
             f"cursor {cursor[:80]!r} is none of a run: it is <epoch>-<number>, as an event "
             'carried it, or "" for the first event',

@@ -123,6 +123,8 @@ class SessionCore:
     def _protocol(self, detail: str, actions: Actions) -> None:
         was_open = self.state == "open"
         self.state = "ended"
+        # A Hello earlier in the same frame has not reached the store, and never will.
+        actions.open = None
         actions.send.append(Reject("protocol", detail))
         actions.end = "cut" if was_open else "refused"
 
@@ -133,7 +135,11 @@ class SessionCore:
         return Actions(send=[reject], end="cut" if was_open else "refused")
 
     def opened(self, verdict: Opened, now: float) -> Actions:
-        """The store has answered the Hello."""
+        """The store has answered the Hello. A stream that ended meanwhile stays ended, and
+        keeps its number, so that the store can be told."""
+        if self.state == "ended":
+            self.stream = verdict.stream
+            return Actions()
         if verdict.verdict != "ok":
             return self.refuse(REJECTED[verdict.verdict])
         self.state, self.stream = "open", verdict.stream

@@ -25,7 +25,8 @@ class Driver:
     """Drives one stream from its first frame to its end.
 
     `register` is called once the store has accepted the session, before its Welcome is
-    sent, and `max_sessions`, `grace_ms` are as in the hub's configuration.
+    sent, and `max_sessions`, `grace_ms` are as in the hub's configuration. A Hello that the
+    store does not answer within `open_seconds` is refused, so that its worker goes on.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Driver:
         grace_ms: int,
         max_sessions: int,
         register: Callable[[Driver], None],
+        open_seconds: float = 10.0,
         move_after_ms: float = float("inf"),
     ) -> None:
         self.transitions = transitions
@@ -49,6 +51,7 @@ class Driver:
         self._grace_ms = grace_ms
         self._max_sessions = max_sessions
         self._register = register
+        self._open_seconds = open_seconds
         self._out: list[Outgoing] = []
         self._out_ready = asyncio.Event()
         self._early: list[Letter] = []
@@ -133,6 +136,9 @@ class Driver:
         self._send(actions.send)
         if actions.open is not None:
             await self._open(actions.open)
+            if not self.core.stream:
+                # Refused: what came in the frame of that Hello is nobody's word.
+                return
         if actions.reports:
             await self._report(actions.reports)
         if actions.models is not None and self.core.open:
@@ -160,7 +166,14 @@ class Driver:
         )
         self._register(self)
         try:
-            verdict = await self.transitions.open_session(request, hello.held, resume=hello.resume)
+            async with asyncio.timeout(self._open_seconds):
+                verdict = await self.transitions.open_session(
+                    request, hello.held, resume=hello.resume
+                )
+        except TimeoutError:
+            detail = f"the store of this hub did not answer within {self._open_seconds:g} s"
+            self.refuse(Reject("unavailable", f"{detail}: go to another hub"))
+            return
         except StoreError as error:
             what = "is at its memory limit" if isinstance(error, StoreFull) else "does not answer"
             self.refuse(Reject("unavailable", f"the store of this hub {what}: {error}"))

@@ -8,7 +8,7 @@ from typing import Any
 from corral_hub import names
 from corral_hub.config import HubConfig
 from corral_hub.errors import HubError, NotImplementedByHub
-from corral_hub.orchestrator import Accepted, Orchestrator
+from corral_hub.orchestrator import Accepted, Orchestrator, check_count
 from corral_hub.requests import SubmitRequest
 from corral_hub.subscriptions import Gap, Quiet, Seen, Subscriptions
 from corral_hub.wires.grpc_v1 import reading, writing
@@ -45,6 +45,8 @@ class OrchestratorService:
     async def SubmitWorkflows(
         self, request: pb.SubmitWorkflowsRequest, t: Transitions
     ) -> pb.SubmitWorkflowsResponse:
+        # All of them count, those that cannot be read too.
+        check_count(len(request.runs))
         read: list[SubmitRequest | HubError] = []
         for one in request.runs:
             try:
@@ -53,7 +55,7 @@ class OrchestratorService:
                 read.append(error)
         wanted = [one for one in read if isinstance(one, SubmitRequest)]
         items: list[Accepted | HubError] = []
-        if wanted or not read:
+        if wanted:
             items = await self._orchestrator.submit(t, wanted)
         verdicts = iter(items)
         out = pb.SubmitWorkflowsResponse()

@@ -49,6 +49,7 @@ class WorkerService:
             ping_ms=config.ping_ms,
             grace_ms=config.grace_ms,
             max_sessions=config.max_sessions,
+            open_seconds=config.unary_seconds,
             register=self._registry.add,
             move_after_ms=self._move_after(),
         )
