@@ -14,7 +14,9 @@ from functools import lru_cache
 from corral_store.records import Constraints, Declaration
 
 # Video memory of a class is rounded up in steps, or every run would be a class of its own.
-VRAM_STEP_MB = 256
+# Both of a kind that people write, so that a run which asks for a whole card of 8000 or of
+# 8192 MB gets it.
+VRAM_STEPS_MB = (50, 256)
 
 
 def _digest(text: str) -> str:
@@ -30,8 +32,7 @@ def class_of(constraints: Constraints) -> tuple[str, str]:
     shape = asdict(constraints)
     shape["tags"] = sorted(set(constraints.tags))
     shape["tolerations"] = sorted(set(constraints.tolerations))
-    steps = -(-constraints.vram_mb // VRAM_STEP_MB)
-    shape["vram_mb"] = steps * VRAM_STEP_MB
+    shape["vram_mb"] = min(-(-constraints.vram_mb // step) * step for step in VRAM_STEPS_MB)
     text = _canonical(shape)
     return _digest(text), text
 

@@ -1,8 +1,9 @@
 -- attempt: the life of one assignment, from fence to outcome.
 
 local function ended(u, r, outcome, error)
+  local s = r.session and r.session ~= '' and unit.session(u, r.session)
   local line_ = '{"number":' .. (r.attempt or '0') .. ',"worker":' .. cjson.encode(r.worker or '')
-    .. ',"session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')
+    .. ',"hub":"' .. (s and s.hub or '') .. '","session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')
     .. '","started_ms":' .. (r.started or '0') .. ',"ended_ms":' .. text(u.now)
     .. ',"outcome":"' .. outcome .. '","error":' .. (error ~= '' and error or 'null') .. '}'
   call('RPUSH', keys.attempts(u, r.id), line_)
@@ -73,8 +74,8 @@ function attempt.assign(u, r, s)
     return
   end
   local fence = unit.next_fence(u)
-  local class = fit.class(u, r.class)
-  local device = room.take(u, s, class.vram_mb)
+  -- What is taken is what `room.give` will give back: the run's own need, not its class's.
+  local device = room.take(u, s, tonumber(r.vram or 0))
   unit.set(r, 'fence', fence)
   unit.set(r, 'session', s.id)
   unit.set(r, 'worker', s.worker)
