@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+if sys.argv[0].endswith("child.py") and os.environ.get("CORRAL_TEST_IMPORT_EXITS"):
+    sys.exit("run as a program")
+
 # What the child had loaded before this module asked for anything.
 BEFORE = "grpc" in sys.modules
 

@@ -136,6 +136,17 @@ async def test_pongs_flow_while_a_child_holds_its_gil(hub: ScriptedHub) -> None:
         assert await outcome(stream) == "held"
 
 
+async def test_a_module_that_cannot_be_imported_fails_the_run_and_says_why(
+    hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORRAL_TEST_IMPORT_EXITS", "1")
+    async with serving(hub, handlers.typed) as stream:
+        stream.assign("r1", "typed", b"1")
+        error = await outcome(stream)
+        assert error.type == "ImportError"
+        assert "if __name__" in error.message
+
+
 def test_what_cannot_run_in_a_process_is_refused_at_once() -> None:
     worker = corral.Worker("w")
 

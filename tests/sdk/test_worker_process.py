@@ -105,7 +105,7 @@ async def test_a_worker_in_the_background_is_there_for_the_block(hub: ScriptedHu
 
 
 HOLD = """
-import ctypes, sys
+import ctypes, sys, time
 import corral
 
 worker = corral.Worker("w", hubs=sys.argv[1])
@@ -114,6 +114,12 @@ worker = corral.Worker("w", hubs=sys.argv[1])
 def hold(seconds: float) -> str:
     ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
     return "held"
+
+@worker.workflow(executor="process")
+def forever(ctx) -> None:
+    ctx.emit_event_sync("up")
+    while True:
+        time.sleep(1)
 
 @worker.workflow(executor="process")
 def elsewhere(n: int) -> int:
@@ -156,3 +162,32 @@ async def test_a_script_without_a_guard_has_handlers_in_processes(
     with anyio.fail_after(10):
         await process.communicate()
     assert process.returncode == 0
+
+
+async def test_a_second_signal_gives_back_what_runs_in_a_process(
+    tmp_path: Path, hub: ScriptedHub
+) -> None:
+    process = await start(tmp_path, hub, HOLD)
+    stream = await hub.welcomed()
+    stream.assign("r1", "forever")
+    stream.ack(await stream.expect("event"))
+    process.send_signal(signal.SIGTERM)
+    await stream.expect("draining")
+    process.send_signal(signal.SIGTERM)
+    stream.ack(await stream.expect("give_back"))
+    await stream.expect("goodbye")
+    stream.end()
+    with anyio.fail_after(10):
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_children_end_with_a_worker_that_is_killed(tmp_path: Path, hub: ScriptedHub) -> None:
+    process = await start(tmp_path, hub, HOLD)
+    stream = await hub.welcomed()
+    stream.assign("r1", "forever")
+    await stream.expect("event")
+    process.kill()
+    # The pipes of the worker end when its child, which has them too, is gone.
+    with anyio.fail_after(10):
+        await process.communicate()

@@ -22,6 +22,7 @@ from typing import Any
 # How `Worker.run` knows that it is in a child.
 IS_EXECUTOR_CHILD = True
 MAIN = "__corral_main__"
+STOPPED = 128 + signal.SIGTERM
 
 Frame = tuple[Any, ...]
 
@@ -62,9 +63,17 @@ class Child:
             self._inbox.put(request)
 
     def _execute(self, module: str, name: str, assignment: bytes) -> Frame:
-        fn, error = None, None
+        fn: Callable[..., Any] | None = None
+        error: Exception | None = None
         try:
             fn = _find(self._load(module), name)
+        except SystemExit as ended:
+            if ended.code == STOPPED:
+                raise
+            error = ImportError(
+                f"importing {module} ends the process; put what runs the worker under "
+                'if __name__ == "__main__"'
+            )
         except Exception as raised:
             # The edge of user code: a module that cannot be imported fails the run.
             error = raised
@@ -87,9 +96,11 @@ class Child:
         sys.modules[MAIN] = loaded
         try:
             spec.loader.exec_module(loaded)
-        except SystemExit:
+        except SystemExit as ended:
+            if ended.code == STOPPED:
+                raise
             # A script that runs its worker without asking for `__name__` gets as far as that.
-            pass
+            logging.getLogger("corral.handlers").debug("%s was read.", self._main_path)
         except BaseException:
             del sys.modules[MAIN]
             raise
@@ -105,7 +116,7 @@ def _find(module: ModuleType, name: str) -> Callable[..., Any]:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     # Unwinds the handler, so that its `finally` blocks run.
-    raise SystemExit(128 + number)
+    raise SystemExit(STOPPED)
 
 
 if __name__ == "__main__":
