@@ -331,6 +331,14 @@ def test_a_silent_hub_is_left_after_half_a_lease(world: World) -> None:
     assert world.of(Connect)[0].hub == 1
 
 
+def test_work_that_was_under_way_during_a_stall_of_a_lease_is_not_begun(world: World) -> None:
+    world.now += 15_000
+    world.assign("a")
+    assert not world.of(Start)
+    assert world.of(Hangup)
+    assert world.of(Connect)[0].hub == 1
+
+
 def test_reconnect_waits_and_then_moves_without_a_delay(world: World) -> None:
     world.assign("a")
     world.hears(reconnect=worker_pb2.Reconnect(reason="stopping", after_ms=500))
