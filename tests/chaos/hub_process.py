@@ -1,0 +1,81 @@
+"""A hub as a process, with the library of another release, or one with a fault in it.
+
+`python -m tests.chaos.hub_process '<JSON of HubConfig>'`. `CORRAL_CHAOS_RELEASE` names a
+release: its library differs in the text of a transition, so both stand side by side in the
+server. `CORRAL_CHAOS_FAULT` names a fault, to see that the checker notices.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from corral_hub.config import HubConfig
+from corral_hub.main import run_hub
+from corral_store import connection
+from corral_store.library import Library, build, read_sources
+from tests.lua import mutations
+from tests.processes import HubProcess
+
+# Lease time has two guards against outages, so switching its clock off takes both.
+LEASE_CLOCK = "leases run by the wall clock"
+_OWN_FAULTS = {
+    LEASE_CLOCK: [
+        mutations.FAULTS["leases run on through an outage"],
+        (
+            "parts/unit",
+            "if passed > max(u.lease_ms / 4, 1000) then u.settle = u.lease + u.lease_ms end",
+            "",
+        ),
+    ]
+}
+
+
+def library(release: str, fault: str) -> Library:
+    """The packaged library as another release would have it, with a fault or without."""
+    sources = read_sources()
+    known = {**{name: [one] for name, one in mutations.FAULTS.items()}, **_OWN_FAULTS}
+    for file, right, wrong in known[fault] if fault else ():
+        assert right in sources[file], f"{file}.lua no longer has the line of the fault {fault!r}"
+        sources[file] = sources[file].replace(right, wrong)
+    sources["transitions/submit"] += f"\n-- Release {release}.\n"
+    return build(sources)
+
+
+@dataclass
+class ChaosHub(HubProcess):
+    """A hub process that runs this module."""
+
+    release: str = ""
+    fault: str = ""
+
+    def start(self, *, wait: bool = True) -> ChaosHub:
+        settings = {
+            "name": self.name, "valkey": self.valkey, "listen": self.address, **self.settings
+        }  # fmt: skip
+        chosen = {"CORRAL_CHAOS_RELEASE": self.release, "CORRAL_CHAOS_FAULT": self.fault}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.hub_process", json.dumps(settings)],
+                stdout=log, stderr=log, env={**os.environ, **chosen},
+            )  # fmt: skip
+        if wait:
+            self.wait_ready()
+        return self
+
+
+def main() -> int:
+    """Runs the hub until a signal."""
+    release = os.environ.get("CORRAL_CHAOS_RELEASE", "")
+    fault = os.environ.get("CORRAL_CHAOS_FAULT", "")
+    if release or fault:
+        changed = library(release, fault)
+        connection.packaged = lambda: changed
+    return run_hub(HubConfig(**json.loads(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""One round: a fleet is started, worked and disturbed, calms down, and is accounted for.
+
+The dice of a seed choose what is submitted and what is disturbed, and when; how processes
+interleave is the machine's choice, so a seed makes a find likely again, not certain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import corral
+from corral.errors import HubError
+from corral_store import Store
+from tests.chaos.checker import TERMINAL, violations
+from tests.chaos.disturbances import HUB_KINDS, STORE_KINDS, WORKER_KINDS, Disturbances
+from tests.chaos.driver import CALL_SECONDS, PAUSE_SECONDS, Driver
+from tests.chaos.figures import Figures, count
+from tests.chaos.fleet import LEASE_SECONDS, Fleet
+from tests.chaos.records import (
+    Evidence,
+    Final,
+    HistoryLine,
+    Lines,
+    Tried,
+    read_history,
+    read_ledger,
+    write_finals,
+)
+from tests.servers import ValkeyServer
+
+CLIENTS = 3
+DESCRIBES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a round is like. `seconds`: of load; `calm_seconds`: that all runs have to end
+    after it; `longest`: of a freeze, in leases; `lanes`: kinds of disturbance that go on at
+    once."""
+
+    seed: int
+    seconds: float
+    hubs: int = 3
+    workers: int = 4
+    room: int = 20
+    rate: float = 30.0
+    retries: float = 0.15
+    longest: float = 3.0
+    pause: tuple[float, float] = (1.0, 4.0)
+    calm_seconds: float = 90.0
+    fault: str = ""
+    lanes: Sequence[Sequence[str]] = (HUB_KINDS, WORKER_KINDS, STORE_KINDS)
+
+
+async def play(plan: Plan, folder: Path) -> Figures:
+    """Plays a round and gives its figures, violations included; its files stay in `folder`,
+    which is there."""
+    history = Lines[HistoryLine](folder / "history")
+    fleet = Fleet(folder, history, ValkeyServer())
+    try:
+        await fleet.start(plan.hubs, plan.workers, plan.room, plan.fault)
+        async with _clients(fleet) as clients:
+            finals = await _load(plan, fleet, clients, history)
+        broken = await _check(fleet)
+    finally:
+        await asyncio.to_thread(fleet.stop)
+        history.close()
+    write_finals(folder / "finals", finals.values())
+    evidence = Evidence(
+        read_ledger(fleet.ledger),
+        read_history(history.path),
+        finals,
+        LEASE_SECONDS,
+        (plan.workers - 2) * plan.room,
+        broken,
+    )
+    return count(evidence, violations(evidence))
+
+
+@asynccontextmanager
+async def _clients(fleet: Fleet) -> AsyncGenerator[list[corral.Client]]:
+    """Clients that begin at different hubs."""
+    async with AsyncExitStack() as stack:
+        clients: list[corral.Client] = []
+        for number in range(CLIENTS):
+            at = number % len(fleet.addresses)
+            order = fleet.addresses[at:] + fleet.addresses[:at]
+            client = corral.Client(order, timeout=CALL_SECONDS)
+            clients.append(await stack.enter_async_context(client))
+        yield clients
+
+
+async def _load(
+    plan: Plan, fleet: Fleet, clients: list[corral.Client], history: Lines[HistoryLine]
+) -> dict[str, Final]:
+    driver = Driver(
+        clients, random.Random(f"{plan.seed} driver"), history, rate=plan.rate,
+        retries=plan.retries,
+    )  # fmt: skip
+    made = [
+        (
+            Disturbances(
+                fleet, random.Random(f"{plan.seed} {lane}"), longest=plan.longest, pause=plan.pause
+            ),
+            lane,
+        )
+        for lane in plan.lanes
+    ]
+    looking = asyncio.create_task(fleet.look_after(), name="looking after the fleet")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            disturbing = [tasks.create_task(one.lane(lane)) for one, lane in made]
+            driving = tasks.create_task(driver.run())
+            await asyncio.sleep(plan.seconds)
+            for disturbances, _ in made:
+                disturbances.stop()
+            await asyncio.gather(*disturbing)
+            driver.stop()
+            async with asyncio.timeout(plan.calm_seconds):
+                await driving
+        return await _ends(clients, driver.runs, plan.calm_seconds)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _ends(clients: list[corral.Client], runs: list[str], seconds: float) -> dict[str, Final]:
+    """How every run ended, or how it stands after `seconds`."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    finals: dict[str, Final] = {}
+    slots = asyncio.Semaphore(DESCRIBES)
+
+    async def describe(run: str, client: corral.Client) -> None:
+        async with slots:
+            try:
+                finals[run] = _final(await client.describe_workflow(run))
+            except corral.RunNotFound:
+                finals.pop(run, None)
+            except HubError as error:
+                # Asked again below; what never gets an answer is reported as lost.
+                print(f"describe {run}: {error!r}")
+
+    waiting = list(runs)
+    while waiting and loop.time() < until:
+        async with asyncio.TaskGroup() as tasks:
+            for number, run in enumerate(waiting):
+                tasks.create_task(describe(run, clients[number % len(clients)]))
+        waiting = [run for run in runs if run not in finals or finals[run].status not in TERMINAL]
+        await asyncio.sleep(PAUSE_SECONDS if waiting else 0)
+    return finals
+
+
+def _final(run: corral.RunSnapshot) -> Final:
+    output = run.output if isinstance(run.output, dict) else {}
+    return Final(
+        run=run.run_id,
+        status=run.status.value,
+        fence=int(run.fence or 0),
+        last_event=run.last_event,
+        output_fence=output.get("fence", 0),
+        code=run.error.code if run.error else "",
+        attempts=[
+            Tried(int(a.fence or 0), a.outcome, a.error.code if a.error else "")
+            for a in run.attempts
+        ],
+    )
+
+
+async def _check(fleet: Fleet) -> list[tuple[str, str]]:
+    async with Store(fleet.valkey.url, "checker") as store:
+        return await store.namespace("default").check()
