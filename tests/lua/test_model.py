@@ -157,7 +157,9 @@ class Histories(RuleBasedStateMachine):
         stream = str(self.sessions[session])
         seq = self.number = self.number + 1
         first = self.world.report(session, (word, run, fence, seq, a, "1"), stream=stream)
-        assert self.world.again == first or before in TERMINAL, (first, self.world.again)
+        # A declined run may be on offer again, with another fence.
+        repeated = self.world.again == first or word == "decline"
+        assert repeated or before in TERMINAL, (first, self.world.again)
         if before in TERMINAL:
             assert self.world.run(run)["status"] == before
         elif word in ("completed", "failed") and before == "running":
@@ -172,7 +174,11 @@ class Histories(RuleBasedStateMachine):
             return
         self.world.report(session, ("completed", run, fence, 0, '"late"'))
         after = self.world.run(run)
-        assert (after["status"], after["fence"]) == (record["status"], record["fence"])
+        # Room that a resumed kind left empty may be filled by any call about the session.
+        if record["status"] == "pending":
+            assert after["status"] in ("pending", "running", "offered")
+        else:
+            assert (after["status"], after["fence"]) == (record["status"], record["fence"])
 
     @precondition(lambda self: self.runs)
     @rule(data=st.data())

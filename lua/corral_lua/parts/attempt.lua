@@ -161,6 +161,8 @@ function attempt.stop(u, s, r, reason)
   if state == 'offered' then
     unit.set(s, 'offers', max(0, s.offers - 1))
     call('ZREM', keys.due(u, 'offers'), r.id)
+    room.show(u, s)
+    call('SADD', keys.at(u, 'unserved'), s.id)
   end
   if state ~= 'stopping' then
     call('HSET', keys.held(u, s.id), r.id, fence .. ' stopping')

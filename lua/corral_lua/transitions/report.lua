@@ -52,12 +52,11 @@ local function fail(u, r, json)
 end
 
 local function outcome(u, s, word, r, fence, a)
-  if r.status == 'offered' then return 'stale' end
   if r.done == fence then
     if r.status == 'cancelled' then attempt.unhold(u, s, r) end
     return r.status == 'cancelled' and 'already_final' or 'ok'
   end
-  if not mine(r, s, fence) then
+  if not mine(r, s, fence) or r.status == 'offered' then
     unit.count(u, 'stale')
     local held = call('HGET', keys.held(u, s.id), r.id)
     if held and split2(held) == fence then attempt.unhold(u, s, r) end
