@@ -64,7 +64,6 @@ class Hints:
             await pubsub.subscribe("corral:hints")
             subscribed: set[str] = set()
             while True:
-                self._check_cancelled()
                 if subscribed != self._namespaces:
                     self._changed.clear()
                     for namespace in self._namespaces - subscribed:
@@ -79,14 +78,6 @@ class Hints:
                     self._take(cast("dict[str, Any]", message))
         finally:
             await cast("Any", pubsub).aclose()
-
-    @staticmethod
-    def _check_cancelled() -> None:
-        """Cancels this task again when redis-py has swallowed its cancellation, which a
-        timeout that fires at the same moment can do under Python 3.11."""
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError
 
     def _take(self, message: dict[str, Any]) -> None:
         channel = bytes(message["channel"]).decode()
