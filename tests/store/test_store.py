@@ -119,6 +119,15 @@ async def test_a_full_server_refuses_submits_and_takes_results(own_valkey: Valke
         assert await t.check() == []
 
 
+async def test_a_full_server_can_be_entered_again(own_valkey: ValkeyServer) -> None:
+    async with Store(own_valkey.url, "a") as store:
+        t = store.namespace("n")
+        await t.submit([new_run("r1")])
+        own_valkey.client().config_set("maxmemory", "1mb")
+        own_valkey.client().execute_command("CLIENT", "KILL", "TYPE", "normal")
+        assert await t.cancel([("r1", '""')]) == ["cancelled"]
+
+
 async def test_a_server_that_refuses_writes_is_named(own_valkey: ValkeyServer) -> None:
     async with Store(own_valkey.url, "a") as store:
         t = store.namespace("n")
