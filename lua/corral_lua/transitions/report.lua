@@ -56,7 +56,9 @@ local function outcome(u, s, word, r, fence, a)
     if r.status == 'cancelled' then attempt.unhold(u, s, r) end
     return r.status == 'cancelled' and 'already_final' or 'ok'
   end
-  if not mine(r, s, fence) or r.status == 'offered' then
+  -- Nothing was begun of an offer that is not claimed; it goes on.
+  if r.status == 'offered' and mine(r, s, fence) then return 'stale' end
+  if not mine(r, s, fence) then
     unit.count(u, 'stale')
     local held = call('HGET', keys.held(u, s.id), r.id)
     if held and split2(held) == fence then attempt.unhold(u, s, r) end
