@@ -5,12 +5,18 @@
 --       and the live hubs
 -- AGAIN renews again
 
+local DEAD_MS = 60000
+
 function transitions.renew(u, argv)
   local verdicts = {}
   unit.lease_time(u)
   local hubs = keys.at(u, 'hubs')
   call('ZADD', hubs, text(u.now + tonumber(argv[2])), argv[1])
-  call('ZREMRANGEBYSCORE', hubs, '-inf', text(u.now - 60000))
+  -- A hub that is long dead will fetch no mail; its sessions' new hubs read it from them.
+  for _, dead in ipairs(call('ZRANGE', hubs, '-inf', text(u.now - DEAD_MS), 'BYSCORE')) do
+    call('ZREM', hubs, dead)
+    call('DEL', keys.news(u, dead))
+  end
   for i = 3, #argv, 2 do
     local s = unit.session(u, argv[i])
     local verdict = sessions.verdict(s, argv[i + 1])
