@@ -80,6 +80,12 @@ def test_what_does_not_exist_is_refused_by_name(cli: Cli, arguments: list[str]) 
     assert len(answer.err.splitlines()) == 1
 
 
+def test_drain_by_filter_needs_a_filter_and_leaves_the_others_alone(cli: Cli) -> None:
+    assert cli("drain", "--kind", "workflow:nobody", "--json").json == {}
+    assert cli("drain").code == Exit.REFUSED
+    assert cli("drain", "w", "--kind", "k").code == Exit.USAGE
+
+
 def test_cancel_says_what_became_of_the_run(cli: Cli) -> None:
     cli("submit", "unknown-workflow", "--run-id", "cancel-me")
     assert cli("cancel", "cancel-me", "--reason", "changed my mind").out == "cancel-me cancelled\n"

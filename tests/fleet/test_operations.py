@@ -72,3 +72,17 @@ async def test_an_immediate_drain_gives_the_runs_back(fleet: Fleet, dice: random
         await run.cancel()
     assert {(await run.describe()).attempt for run in runs} == {0}
     assert await fleet.check() == []
+
+
+async def test_workers_are_drained_by_what_they_offer_and_their_tags(fleet: Fleet) -> None:
+    a, b = fleet.hub("a"), fleet.hub("b")
+    for name, zone in (("w1", "x"), ("w2", "x"), ("w3", "y")):
+        await fleet.worker(name, hubs=[b.address], tags={"zone": zone})
+    client = await fleet.client(hubs=[a.address])
+    drained = await client.drain_workers(kind="workflow:nap", tags=["zone=x"])
+    assert sorted(drained) == ["w1", "w2"]
+
+    async def one_left() -> bool:
+        return [row.worker_id for row in await client.list_workers()] == ["w3"]
+
+    await fleet.eventually(one_left)

@@ -198,6 +198,19 @@ def test_a_store_that_was_away_expires_no_session(world: World) -> None:
     world.sound()
 
 
+def test_lease_time_moves_by_two_seconds_at_most_for_each_look(world: World) -> None:
+    """Gaps too short to settle after must not add up to a lost lease either."""
+    world.open("s1")
+    world.submit("r1")
+    meta = f"{world.root}meta"
+    for _ in range(6):
+        clock = int(world.client.hget(meta, "clock"))
+        world.client.hset(meta, mapping={"clock": clock + world.lease_ms // 4 - 100})
+        world.tick()
+    assert world.run("r1")["status"] == "running"
+    world.sound()
+
+
 def test_a_late_tick_is_no_gap(world: World) -> None:
     world.open("s1")
     meta = f"{world.root}meta"

@@ -273,6 +273,14 @@ class SyncClient:
         """Stops giving work to a worker; `immediate` also takes back what it runs."""
         return self._wait(lambda: self._client.drain_worker(worker_id, immediate=immediate))
 
+    def drain_workers(
+        self, *, kind: str = "", tags: Sequence[str] = (), immediate: bool = False
+    ) -> dict[str, Drained]:
+        """Drains the workers that offer a kind and have all the tags; see `Client`."""
+        return self._wait(
+            lambda: self._client.drain_workers(kind=kind, tags=tags, immediate=immediate)
+        )
+
     def respond_to_input(self, run_id: str, request_id: str, response: Any) -> bool:
         """Answers a question of a run; tells whether an equal answer was there already."""
         return self._wait(lambda: self._client.respond_to_input(run_id, request_id, response))

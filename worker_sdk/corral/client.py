@@ -6,6 +6,7 @@ so repeating it is safe. Owns its channels; use it as an async context manager o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
@@ -14,7 +15,7 @@ from corral import encoding, operations, refusals
 from corral.addresses import parse_addresses
 from corral.calls import Hubs, Method
 from corral.channel import call_metadata
-from corral.errors import HubError, InvalidRequest
+from corral.errors import HubError, InvalidRequest, WorkerNotFound
 from corral.explanation import Explanation
 from corral.handlers import Handler
 from corral.records import (
@@ -290,6 +291,28 @@ class Client:
         return Drained(
             in_flight=response.in_flight, durability=durability_text(response.durability)
         )
+
+    async def drain_workers(
+        self, *, kind: str = "", tags: Sequence[str] = (), immediate: bool = False
+    ) -> dict[str, Drained]:
+        """Drains the workers that offer a kind and have all the tags ("key=value"); gives
+        what each still had. One that ends meanwhile is left out.
+
+        Raises `InvalidRequest` for a filter that would mean every worker.
+        """
+        if not kind and not tags:
+            raise InvalidRequest(
+                "The filter names nothing, which would be every worker. Give a kind or tags.",
+                field="kind",
+            )
+        drained: dict[str, Drained] = {}
+        for worker in await self.list_workers(kind=kind):
+            if set(tags) <= set(worker.tags):
+                with contextlib.suppress(WorkerNotFound):
+                    drained[worker.worker_id] = await self.drain_worker(
+                        worker.worker_id, immediate=immediate
+                    )
+        return drained
 
     async def respond_to_input(self, run_id: str, request_id: str, response: Any) -> bool:
         """Answers a question of a run; tells whether an equal answer was there already."""

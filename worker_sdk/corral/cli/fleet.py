@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from corral.cli.exits import CommandFailed, Exit
 from corral.cli.options import (
     Connection,
     HubOption,
@@ -59,7 +60,13 @@ def workers(
 
 
 def drain(
-    worker: Annotated[str, typer.Argument(metavar="WORKER", help="Id of the worker.")],
+    worker: Annotated[
+        str | None, typer.Argument(metavar="[WORKER]", help="Id of the worker.")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="Instead: all workers that offer this kind.")] = "",
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Instead: all workers with this tag, key=value.")
+    ] = None,
     immediate: Annotated[
         bool,
         typer.Option("--immediate", help="Also give back what it runs, for other workers to do."),
@@ -76,8 +83,20 @@ def drain(
     Examples:
       corral drain worker-a
       corral drain worker-a --immediate
+      corral drain --kind workflow:summarize --tag region=us-west
     """
     connection = Connection(hub, token, namespace, timeout)
+    if worker is None or kind or tag:
+        if worker is not None:
+            raise CommandFailed("Name a worker, or choose by --kind and --tag.", Exit.USAGE)
+        found = connection.run(
+            lambda client: client.drain_workers(kind=kind, tags=tag or (), immediate=immediate)
+        )
+        if json:
+            print_json({name: one.in_flight for name, one in found.items()})
+        for name, one in found.items() if not json else ():
+            print(f"{name} draining, {one.in_flight} in flight")
+        return
     drained = connection.run(lambda client: client.drain_worker(worker, immediate=immediate))
     if json:
         print_json({"worker_id": worker, "in_flight": drained.in_flight})
