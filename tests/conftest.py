@@ -7,7 +7,7 @@ runs, one process per test process; else a container, where an engine is found.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -16,9 +16,17 @@ import pytest
 from tests.servers import OutsideServer, ValkeyServer
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """Keeps one event loop open for the whole session: the poller that grpc.aio shares
+    between loops may still have an event for a loop that was closed, and raises then in
+    whichever loop is open."""
+    yield
 
 
 @contextmanager

@@ -37,6 +37,7 @@ class HubConfig:
     max_payload_bytes: int = 1_048_576
     max_waiting: int = 1_000_000
     max_sessions: int = 20_000
+    max_namespaces: int = 64
     soft_bytes: int = 0
     retention_ms: int = 604_800_000
     unary_seconds: float = 10.0

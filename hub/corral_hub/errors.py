@@ -96,6 +96,10 @@ class Misconfigured(HubError):
     """The hub cannot start as configured."""
 
 
+class HubFailed(HubError):
+    """A part of the hub has died; the process must end."""
+
+
 def of_store(error: store_errors.StoreError) -> HubError:
     """The hub's error for one of the store."""
     if isinstance(error, store_errors.StoreFull):

@@ -15,7 +15,7 @@ import structlog
 
 from corral_hub.config import HubConfig
 from corral_hub.delivery import Delivery
-from corral_hub.errors import Misconfigured, Unavailable
+from corral_hub.errors import HubFailed, Misconfigured, ResourceExhausted, Unavailable
 from corral_hub.leases import Leases
 from corral_hub.orchestrator import Orchestrator
 from corral_hub.session.messages import Reconnect
@@ -74,6 +74,8 @@ class Hub:
             config, orchestrator, WorkerService(config, self.registry), self._namespace
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._died = asyncio.Event()
+        self._failure: HubFailed | None = None
 
     @property
     def address(self) -> str:
@@ -98,13 +100,30 @@ class Hub:
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=f"hub-{name}")
-            task.add_done_callback(_report_death)
+            task.add_done_callback(self._part_ended)
             self._tasks.append(task)
         log.info("hub serves", hub=self.config.name, address=self.address)
         return self
 
     async def __aexit__(self, *_: Any) -> None:
         await self.stop()
+
+    async def wait_failed(self) -> HubFailed:
+        """Returns why this hub can no longer do its work, when a part of it has died. The
+        owner ends the process then: another hub goes on with everything."""
+        await self._died.wait()
+        assert self._failure is not None
+        return self._failure
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is None:
+            return
+        self._failure = HubFailed(
+            f"{task.get_name()} has died of {task.exception()!r}: this hub must end, and be "
+            "started again; report the traceback in its log"
+        )
+        log.error("a part of the hub has died", part=task.get_name(), exc_info=task.exception())
+        self._died.set()
 
     async def stop(self) -> None:
         """Moves the workers to other hubs, then ends. Takes at most `stop_seconds`."""
@@ -124,6 +143,13 @@ class Hub:
         log.info("hub has stopped", hub=self.config.name)
 
     def _namespace(self, name: str) -> Transitions:
+        known = self._store.names()
+        if name not in known and len(known) >= self.config.max_namespaces:
+            raise ResourceExhausted(
+                f"this hub serves {len(known)} namespaces, as many as it may (max_namespaces)",
+                field="corral-namespace",
+                limit=str(self.config.max_namespaces),
+            )
         self._hints.listen(name)
         return self._store.namespace(name)
 
@@ -182,8 +208,3 @@ class Hub:
                 "set it to noeviction",
                 field="valkey",
             )
-
-
-def _report_death(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("a part of the hub has died", part=task.get_name(), error=repr(task.exception()))

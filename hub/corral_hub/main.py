@@ -15,10 +15,15 @@ from corral_hub.hub import Hub
 
 EXIT_CONFIG = 2
 EXIT_UNAVAILABLE = 4
+EXIT_FAILED = 70
+EXITS = {"unavailable": EXIT_UNAVAILABLE, "internal": EXIT_FAILED}
 
 
 async def serve(config: HubConfig, ready: Callable[[Hub], None] | None = None) -> None:
-    """Serves until SIGTERM or SIGINT, then moves the workers away and ends."""
+    """Serves until SIGTERM or SIGINT, then moves the workers away and ends.
+
+    Raises HubFailed when a part of the hub has died.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -28,7 +33,13 @@ async def serve(config: HubConfig, ready: Callable[[Hub], None] | None = None) -
     async with Hub(config) as hub:
         if ready is not None:
             ready(hub)
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait(), name="hub-stop")
+        failed = asyncio.create_task(hub.wait_failed(), name="hub-failed")
+        await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        failed.cancel()
+        if failed.done() and not failed.cancelled():
+            raise failed.result()
 
 
 def run_hub(config: HubConfig, ready: Callable[[Hub], None] | None = None) -> int:
@@ -44,7 +55,7 @@ def run_hub(config: HubConfig, ready: Callable[[Hub], None] | None = None) -> in
             runner.run(serve(config, ready))
     except HubError as error:
         print(f"corral hub: {error.message}", file=sys.stderr)
-        return EXIT_UNAVAILABLE if error.kind == "unavailable" else EXIT_CONFIG
+        return EXITS.get(error.kind, EXIT_CONFIG)
     except KeyboardInterrupt:
         return 130
     return 0

@@ -76,3 +76,16 @@ async def test_a_hub_listens_on_a_unix_socket(valkey: str, tmp_path: object) -> 
     async with place_of(settings(valkey, listen=f"unix:{tmp_path}/hub.sock")) as place:
         assert place.hub.address == f"unix:{tmp_path}/hub.sock"
         await place.prove_healthy()
+
+
+async def test_a_hub_of_which_a_part_has_died_says_so(
+    valkey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("corral_hub.steward.Steward.run", die)
+    async with Hub(settings(valkey)) as hub:
+        with anyio.fail_after(10):
+            failure = await hub.wait_failed()
+    assert "hub-steward has died of RuntimeError('a fault of ours')" in failure.message

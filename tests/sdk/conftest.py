@@ -12,11 +12,6 @@ HubFactory = Callable[..., ScriptedHub]
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def make_hub() -> Iterator[HubFactory]:
     """Makes hubs that do what the test says."""
     hubs: list[ScriptedHub] = []
