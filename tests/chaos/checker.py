@@ -144,6 +144,9 @@ def stale(evidence: Evidence, story: _Story) -> Iterator[Violation]:
                 final.run,
                 f"the result is that of fence {final.output_fence}, the last is {final.fence}",
             )
+        fences = [tried.fence for tried in final.attempts]
+        if fences != sorted(set(fences)):
+            yield Violation("stale", final.run, f"its attempts ended with the fences {fences}")
         for tried in final.attempts:
             said = tried.outcome == "completed" or tried.code == "HANDLER"
             how = executed.get((final.run, tried.fence), "never executed to its end")

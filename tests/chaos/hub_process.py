@@ -20,9 +20,13 @@ from corral_store.library import Library, build, read_sources
 from tests.lua import mutations
 from tests.processes import HubProcess
 
-# Lease time has two guards against outages, so switching its clock off takes both.
+# A guard alone is often covered by another, as it should be; a fault of a round takes all that
+# keep the same promise.
 LEASE_CLOCK = "leases run by the wall clock"
-_OWN_FAULTS = {
+FENCE = "an outcome counts whatever its fence"
+MAIL = "mail is not kept until it is acknowledged"
+STREAM = "an older stream may still speak"
+FAULTS: dict[str, list[tuple[str, str, str]]] = {
     LEASE_CLOCK: [
         mutations.FAULTS["leases run on through an outage"],
         (
@@ -30,15 +34,21 @@ _OWN_FAULTS = {
             "if passed > max(u.lease_ms / 4, 1000) then u.settle = u.lease + u.lease_ms end",
             "",
         ),
-    ]
+    ],
+    FENCE: [
+        mutations.FAULTS["no fence check"],
+        ("transitions/report", "return r.session == s.id", "return true"),
+        ("transitions/report", "if r.done == fence then", "if false then"),
+    ],
+    MAIL: [mutations.FAULTS["mail is gone when it is read"]],
+    STREAM: [mutations.FAULTS["no stream number"]],
 }
 
 
 def library(release: str, fault: str) -> Library:
     """The packaged library as another release would have it, with a fault or without."""
     sources = read_sources()
-    known = {**{name: [one] for name, one in mutations.FAULTS.items()}, **_OWN_FAULTS}
-    for file, right, wrong in known[fault] if fault else ():
+    for file, right, wrong in FAULTS[fault] if fault else ():
         assert right in sources[file], f"{file}.lua no longer has the line of the fault {fault!r}"
         sources[file] = sources[file].replace(right, wrong)
     sources["transitions/submit"] += f"\n-- Release {release}.\n"

@@ -121,8 +121,9 @@ async def _load(
                 disturbances.stop()
             await asyncio.gather(*disturbing)
             driver.stop()
-            async with asyncio.timeout(plan.calm_seconds):
-                await driving
+            # A follower of a run that is lost would wait for ever; the ends below tell of it.
+            await asyncio.wait({driving}, timeout=plan.calm_seconds)
+            driving.cancel()
         return await _ends(clients, driver.runs, plan.calm_seconds)
     finally:
         looking.cancel()
