@@ -323,7 +323,9 @@ async def test_a_burst_of_2000_runs_over_8_hubs_never_exceeds_any_limit(
                 await stack.enter_async_context(worker)
             async with asyncio.timeout(60):
                 await burst(offers, limits, burst_submits(dice))
-        assert {name: offers.most[name] for name in limits} == limits
+        assert {n: most for n, most in offers.most.items() if most > limits.get(n, most)} == {}
+        # The limits were really pressed against, at least where they are low.
+        assert (offers.most["fixed1"], offers.most["fixed3"]) == (1, 3)
         for most in cards.most.values():
             assert all(mb <= budget for mb, budget in zip(most, CARD_MB, strict=True)), most
         assert await offers.check() == []
