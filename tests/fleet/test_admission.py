@@ -71,6 +71,8 @@ async def test_video_memory_is_counted_by_device_and_the_assignment_names_the_de
 ) -> None:
     await offers.worker("card", admission=corral.VramBudget([8000, 5000]))
     client = await offers.client()
+    (row,) = await client.list_workers()
+    assert row.vram_used_mb == [0, 0]
     runs = await accepted(
         client, [corral.Submit("job", {"gate": "g"}, vram_mb=4000) for _ in range(5)]
     )

@@ -152,7 +152,9 @@ def worker(row: SessionRow) -> pb.WorkerInfo:
         resident=[
             common.ResidentModel(name=name) for name in f.get("models", "").split(",") if name
         ],
-        vram_used_mb=[int(mb) for mb in f.get("vram", "").split(",") if mb],
+        # A session that never had a run has no numbers of its own yet.
+        vram_used_mb=[int(mb) for mb in f.get("vram", "").split(",") if mb]
+        or [0] * len(admission.vram_budget.device_mb),
     )
 
 
