@@ -31,7 +31,7 @@ function attempt.claim(u, r, s)
   unit.set(s, 'offers', max(0, s.offers - 1))
   call('HSET', keys.held(u, s.id), r.id, r.fence .. ' running')
   call('ZREM', keys.due(u, 'offers'), r.id)
-  call('DEL', keys.declined(u, r.id))
+  if r.declined then call('DEL', keys.declined(u, r.id)) end
   unit.set(r, 'worker', s.worker)
   unit.set(r, 'started', text(u.now))
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
@@ -51,6 +51,7 @@ local PARK_MS, PARK_MAX_MS = 1000, 30000
 function attempt.declined(u, r, s, reason)
   attempt.unhold(u, s, r)
   call('SADD', keys.declined(u, r.id), s.id)
+  unit.set(r, 'declined', '1')
   unit.set(r, 'session', '')
   unit.count(u, 'declined')
   local other = place.search(u, fit.class(u, r.class), '', r.id)
@@ -129,7 +130,7 @@ function attempt.finish(u, r, status, output, payload)
   if r.status == 'delayed' or r.status == 'parked' then
     call('ZREM', keys.due(u, 'delays'), r.id)
   end
-  call('DEL', keys.declined(u, r.id))
+  if r.declined then call('DEL', keys.declined(u, r.id)) end
   if output ~= '' then call('SET', keys.output(u, r.id), output) end
   unit.set(r, 'ended', text(u.now))
   call('ZREM', keys.due(u, 'deadlines'), r.id)

@@ -9,6 +9,8 @@ end
 
 -- Makes sure that the class exists, and works out which live pools fit it.
 function classes.born(u, id, json, kind)
+  if u.born[id] then return end
+  u.born[id] = true
   if call('SADD', keys.classes(u, kind), id) == 0 then return end
   call('SET', keys.class(u, id), json)
   for _, pool in ipairs(call('SMEMBERS', keys.pools(u, kind))) do

@@ -9,7 +9,9 @@ function events.add(u, r, kind, payload)
   local body = payload ~= '' and payload or 'null'
   local json = '{"number":' .. number .. ',"type":"' .. kind .. '","time_ms":' .. text(u.now)
     .. ',"attempt":' .. (r.attempt or '0') .. ',"payload":' .. body .. '}'
-  call('RPUSH', keys.events(u, r.id), json)
+  local pending = u.events[r.id]
+  if not pending then pending = {}; u.events[r.id] = pending end
+  pending[#pending + 1] = json
   u.feed[#u.feed + 1] = '{"run":"' .. r.id .. '","workflow":"' .. (r.workflow or '') .. '","event":' .. json .. '}'
   u.hints[r.id] = number
 end
@@ -26,6 +28,7 @@ end
 
 function events.close(u)
   if #u.feed == 0 then return end
+  for id, list in pairs(u.events) do call('RPUSH', keys.events(u, id), unpack(list)) end
   call('XADD', keys.at(u, 'feed'), 'MAXLEN', '~', FEED_ENTRIES, '*',
     'events', '[' .. concat(u.feed, ',') .. ']')
   local words = {}

@@ -56,8 +56,10 @@ end
 -- Gives the best session with room, or nil. `run` is given when it was declined before.
 function place.search(u, class, model, run)
   if u.now < u.hold or unit.paused(u, class.kind) then return nil end
+  room.settle(u)
   local best
-  for _, id in ipairs(candidates(u, class)) do
+  local pools = candidates(u, class)
+  for _, id in ipairs(pools) do
     local verdict = fit.verdict(u, id, class.id)
     if model and model ~= '' and not run then
       local warm = call('ZRANGE', keys.warm(u, id, model), 0, 0, 'WITHSCORES')
@@ -68,7 +70,9 @@ function place.search(u, class, model, run)
   if not best then return nil end
   local s = unit.session(u, best.session)
   if not room.has(s, fit.pool(u, s.pool), class) then return nil end
-  call('ZADD', keys.open(u, class.kind), 'XX', unit.next_turn(u), best.pool)
+  if #pools > 1 then
+    call('ZADD', keys.open(u, class.kind), 'XX', unit.next_turn(u), best.pool)
+  end
   return s
 end
 

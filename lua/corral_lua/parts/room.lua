@@ -50,8 +50,24 @@ function room.has(s, pool, class)
   return class.vram_mb > 0 and most >= class.vram_mb
 end
 
--- Puts the session where its load belongs, and its pool among those with room.
+-- The session's load has changed: it is put where it belongs before anybody looks, at the
+-- latest at the end of the call.
 function room.show(u, s)
+  u.unshown[s.id] = s
+end
+
+local place_
+
+function room.settle(u)
+  if next(u.unshown) == nil then return end
+  for sid, s in pairs(u.unshown) do
+    u.unshown[sid] = nil
+    place_(u, s)
+  end
+end
+
+-- Puts the session where its load belongs, and its pool among those with room.
+function place_(u, s)
   local pool = fit.pool(u, s.pool)
   if not pool then return end
   local free, load = keys.free(u, s.pool), load_of(s, pool)
@@ -65,20 +81,24 @@ function room.show(u, s)
     if load then call('ZADD', warm, text(load), s.id) else call('ZREM', warm, s.id) end
   end
   local open = load ~= nil or call('EXISTS', free) == 1
+  -- Known to stand among the open ones, as far as this call has seen.
+  local known = s.is_open == s.pool
   for _, kind in ipairs(pool.kinds) do
     if open then
-      call('ZADD', keys.open(u, kind), 'NX', u.turn, s.pool)
+      if not known then call('ZADD', keys.open(u, kind), 'NX', u.turn, s.pool) end
     else
       call('ZREM', keys.open(u, kind), s.pool)
     end
   end
+  s.is_open = open and s.pool or nil
 end
 
 -- Takes the session out of every list of those with room.
 function room.hide(u, s)
   local state = s.state
   s.state = 'closed'
-  room.show(u, s)
+  u.unshown[s.id] = nil
+  place_(u, s)
   s.state = state
 end
 

@@ -37,7 +37,7 @@ function unit.open(root, hub)
     full = values[11] == '1', hold = tonumber(values[12] or '0'), sweep = values[13] == '1',
     max_waiting = tonumber(values[14] or '0'), soft_bytes = tonumber(values[15] or '0'),
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
-    held = {}, feed = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
+    born = {}, unshown = {}, held = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
     meta = {},
   }
   return u
@@ -138,6 +138,7 @@ end
 -- Writes all that was gathered. A positive answer always writes at least the clock, so
 -- that a barrier behind the call has something to confirm.
 function unit.close(u)
+  room.settle(u)
   for id, r in pairs(u.runs) do
     if r and not r.gone then write_hash(keys.run(u, id), r.changed) end
   end

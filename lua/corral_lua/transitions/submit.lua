@@ -19,8 +19,9 @@ local function known(u, id, request, idem)
       return run, was == 'v1:' .. request
     end
   end
-  local r = unit.run(u, id)
-  if r then return id, r.request == request end
+  if u.runs[id] or call('EXISTS', keys.run(u, id)) == 1 then
+    return id, unit.run(u, id).request == request
+  end
   return nil
 end
 
@@ -35,12 +36,21 @@ local function missing(u, class)
   return u.stages[class.id]
 end
 
+-- True when only sessions with a budget of video memory offer the kind; once per call.
 local function only_vram(u, kind)
-  local pools = call('SMEMBERS', keys.pools(u, kind))
-  for _, id in ipairs(pools) do
-    if fit.pool(u, id).admission ~= 'vram' then return false end
+  u.only_vram = u.only_vram or {}
+  if u.only_vram[kind] == nil then
+    local pools = call('SMEMBERS', keys.pools(u, kind))
+    local all = #pools > 0
+    for _, id in ipairs(pools) do
+      if fit.pool(u, id).admission ~= 'vram' then
+        all = false
+        break
+      end
+    end
+    u.only_vram[kind] = all
   end
-  return #pools > 0
+  return u.only_vram[kind]
 end
 
 -- Everything that can refuse a run, before the first write for it.
