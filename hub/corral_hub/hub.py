@@ -137,6 +137,10 @@ class Hub:
             async with asyncio.timeout(self.config.stop_seconds / 2):
                 await self.registry.wait_empty()
         await self._wire.stop(self.config.stop_seconds / 2)
+        # The streams that were still open are cut now, and the store is to know.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self.registry.wait_empty()
         tasks, self._tasks = self._tasks, []
         await cancel_all(tasks)
         await self._store.__aexit__()

@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from corral_hub.hub import Hub
 from corral_proto.v1 import worker_pb2 as wk
+from corral_store import Store
 from tests.hub.peers import SECONDS, Peer, hello, place_of, settings
 
 pytestmark = pytest.mark.anyio
@@ -89,3 +90,15 @@ async def test_a_hub_of_which_a_part_has_died_says_so(
         with anyio.fail_after(10):
             failure = await hub.wait_failed()
     assert "hub-steward has died of RuntimeError('a fault of ours')" in failure.message
+
+
+async def test_a_stream_that_stays_open_is_closed_in_the_store_when_its_hub_stops(
+    valkey: str,
+) -> None:
+    async with Hub(settings(valkey, stop_seconds=0.5)) as hub:
+        peer = Peer(hub.address)
+        await peer.session()
+    async with Store(valkey, "reader") as store:
+        (row,) = (await store.namespace("default").list_sessions("", 10, 0))[0]
+    assert row.fields["state"] == "cut"
+    await peer.channel.close()

@@ -64,7 +64,6 @@ class WorkerService:
                 await driver.run_writer(write)
                 group.cancel_scope.cancel()
         finally:
-            self._registry.remove(driver)
             with anyio.CancelScope(shield=True):
                 try:
                     async with asyncio.timeout(config.unary_seconds):
@@ -75,6 +74,8 @@ class WorkerService:
                         session=driver.core.session,
                         error=repr(error),
                     )
+            # Only now, as a hub that stops waits until it has no session left.
+            self._registry.remove(driver)
 
     def _move_after(self) -> float:
         """With jitter, so that sessions which came together do not move together."""
