@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.ready-bench
 PROTO_VENV := .venv-proto
 PROTO_READY := $(PROTO_VENV)/.ready
 PIP_FLAGS := --quiet --disable-pip-version-check
@@ -12,11 +13,17 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 WORKERS := 4
 # More arguments for pytest, e.g. make pytest ARGS="tests/sdk -x".
 ARGS :=
+# What to measure: cases of the bench by name, and whether in small.
+CASE :=
+QUICK :=
 # The folder that the demo summarizes; empty: this repository's own documents.
 DIR :=
+# How long chaos goes on, and its seed; empty: a random one.
+MINUTES := 10
+SEED :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types contracts pytest proto format bench clean
+.PHONY: help setup demo test lint types contracts pytest proto format bench chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,8 +58,11 @@ format: $(READY) ## Put code into the house's format
 	@$(BIN)/ruff check --quiet --fix
 	@$(BIN)/ruff format --quiet
 
-bench: $(READY) ## Measure submits and whole runs per second through one hub
-	@$(BIN)/python -m bench.submit_rate
+bench: $(BENCH_READY) ## Measure against targets and peers (QUICK=1: 5 minutes; CASE=batches: that one)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(CASE)
+
+chaos: $(READY) ## Disturb a fleet at random and account for every run (MINUTES=10 SEED=1)
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove environments and caches, not data
 	@rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
@@ -63,6 +73,10 @@ $(READY): pyproject.toml .ci/venv
 	@echo "Installing what corral and its checks need into $(VENV)"
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[up]' --group dev
+	@touch $@
+
+$(BENCH_READY): $(READY)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --group bench
 	@touch $@
 
 # The oldest generator that runs with every protobuf we promise; see docs/decisions.

@@ -161,7 +161,8 @@ def stale(evidence: Evidence, story: _Story) -> Iterator[Violation]:
 def cancelled(evidence: Evidence, story: _Story) -> Iterator[Violation]:
     """Cancelled runs that were given out, or started, after the cancel was acknowledged.
 
-    What a hub had under way to the worker may cross the reply, for a lease at most.
+    What a hub had under way to the worker may cross the reply, for a lease at most, or until
+    a frozen process thaws.
     """
     for line in evidence.history:
         if not isinstance(line, Cancelled):
@@ -171,7 +172,10 @@ def cancelled(evidence: Evidence, story: _Story) -> Iterator[Violation]:
             yield Violation("stale", line.run, f"cancelled, and then {final.status}")
         for start in story.starts.get(line.run, []):
             late = start.at - line.at
-            if late > 0 and (start.fence > line.fence or late > story.lease_seconds):
+            crossed = start.fence <= line.fence and (
+                late <= story.lease_seconds or story.excused(start, start.at)
+            )
+            if late > 0 and not crossed:
                 yield Violation("stale", line.run, f"started {late:.3f} s after its cancel")
 
 

@@ -11,11 +11,12 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 
 from tests.chaos.fleet import LEASE_SECONDS, Fleet
 from tests.chaos.records import Disturbed
 
-HUB_KINDS = ("kill_hub", "kill_hub", "stop_hub", "freeze_hub")
+HUB_KINDS = ("kill_hub", "kill_hub", "stop_hub", "freeze_hub", "kill_unanswered")
 WORKER_KINDS = ("kill_worker", "kill_worker", "freeze_worker")
 STORE_KINDS = (
     "kill_valkey",
@@ -62,9 +63,11 @@ class Disturbances:
                 await self._one(deck.pop(), methods)
 
     async def _one(self, kind: str, methods: dict[str, Callable[[], Awaitable[str]]]) -> None:
-        at = time.monotonic()
-        target = await methods[kind]()
-        self._fleet.history.write(Disturbed(kind, target, at, time.monotonic()))
+        store = kind in STORE_KINDS or kind == "kill_unanswered"
+        async with self._fleet.at_store if store else nullcontext():
+            at = time.monotonic()
+            target = await methods[kind]()
+            self._fleet.history.write(Disturbed(kind, target, at, time.monotonic()))
 
     async def kill_hub(self) -> str:
         """SIGKILL, and back after a moment."""
@@ -75,6 +78,19 @@ class Disturbances:
         hub.start(wait=False)
         self._fleet.busy.discard(hub.name)
         return hub.name
+
+    async def kill_unanswered(self) -> str:
+        """The store executes what the hubs have sent, and all of them die before it answers."""
+        self._fleet.busy.update(hub.name for hub in self._fleet.hubs)
+        self._fleet.valkey.pause()
+        await asyncio.sleep(self._dice.uniform(0.1, 0.4))
+        for hub in self._fleet.hubs:
+            hub.kill()
+        self._fleet.valkey.resume()
+        for hub in self._fleet.hubs:
+            hub.start(wait=False)
+        self._fleet.busy.difference_update(hub.name for hub in self._fleet.hubs)
+        return ""
 
     async def stop_hub(self) -> str:
         """SIGTERM: it moves its workers first."""

@@ -65,7 +65,8 @@ class WorkerProcess:
 
 @dataclass
 class Fleet:
-    """`busy` holds the names of hubs and workers that a disturbance has in hand."""
+    """`busy` holds the names of hubs and workers that a disturbance has in hand; `at_store` is
+    held by the one disturbance that has the store in hand."""
 
     folder: Path
     history: Lines[HistoryLine]
@@ -73,6 +74,7 @@ class Fleet:
     hubs: list[ChaosHub] = field(default_factory=list[ChaosHub])
     workers: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
     busy: set[str] = field(default_factory=set[str])
+    at_store: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def addresses(self) -> list[str]:
