@@ -99,6 +99,8 @@ class Misconfigured(HubError):
 class HubFailed(HubError):
     """A part of the hub has died; the process must end."""
 
+    kind = "failed"
+
 
 def of_store(error: store_errors.StoreError) -> HubError:
     """The hub's error for one of the store."""

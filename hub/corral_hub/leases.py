@@ -31,11 +31,22 @@ class Leases:
 
     async def run(self, store: Store) -> None:
         """Renews forever; the owner cancels it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pass_time(store), name="leases-time")
+            tasks.create_task(self._renew_all(store), name="leases-renewals")
+
+    async def _pass_time(self, store: Store) -> None:
+        """Apart from renewing: while the store is away, workers must still hear of this hub,
+        or all of them would leave it for another that has the same store."""
         while True:
             await asyncio.sleep(self._interval)
             crowded = {name: self._crowded(name) for name in store.names()}
             for driver in self._registry:
                 driver.tick(others=crowded.get(driver.key[0], False))
+
+    async def _renew_all(self, store: Store) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
             for namespace in store.names():
                 try:
                     async with asyncio.timeout(self._interval * 4):

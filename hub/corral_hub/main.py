@@ -16,7 +16,7 @@ from corral_hub.hub import Hub
 EXIT_CONFIG = 2
 EXIT_UNAVAILABLE = 4
 EXIT_FAILED = 70
-EXITS = {"unavailable": EXIT_UNAVAILABLE, "internal": EXIT_FAILED}
+EXITS = {"unavailable": EXIT_UNAVAILABLE, "failed": EXIT_FAILED}
 
 
 async def serve(config: HubConfig, ready: Callable[[Hub], None] | None = None) -> None:

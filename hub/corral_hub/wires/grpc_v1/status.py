@@ -20,6 +20,7 @@ CODES = {
     "unimplemented": grpc.StatusCode.UNIMPLEMENTED,
     "unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
     "unavailable": grpc.StatusCode.UNAVAILABLE,
+    "failed": grpc.StatusCode.INTERNAL,
     "internal": grpc.StatusCode.INTERNAL,
 }
 
