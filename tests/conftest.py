@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+import anyio.lowlevel
 import pytest
 
 from tests.servers import OutsideServer, ValkeyServer
