@@ -331,6 +331,15 @@ def test_a_silent_hub_is_left_after_half_a_lease(world: World) -> None:
     assert world.of(Connect)[0].hub == 1
 
 
+def test_a_hub_that_does_not_welcome_is_left_before_the_lease_runs_out(world: World) -> None:
+    world.pass_time(7_500)
+    assert world.of(Connect)[0].hub == 1
+    world.pass_time(7_499)
+    assert not world.of(Hangup)
+    world.pass_time(1)
+    assert world.of(Hangup)
+
+
 def test_work_that_was_under_way_during_a_stall_of_a_lease_is_not_begun(world: World) -> None:
     world.now += 15_000
     world.assign("a")

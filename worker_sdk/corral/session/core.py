@@ -365,7 +365,9 @@ class SessionCore:
     def _silence_at(self) -> float | None:
         match self.phase:
             case Phase.OPENING:
-                return self._heard_at + WELCOME_MS
+                # A lease that is held must not run out at a hub that does not answer.
+                held = self._lease_ms / 2 if self._lease_ms else WELCOME_MS
+                return self._heard_at + min(WELCOME_MS, held)
             case Phase.OPEN:
                 return self._heard_at + self._lease_ms / 2 if self._lease_ms else None
             case Phase.CLOSING:
