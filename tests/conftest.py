@@ -28,6 +28,7 @@ async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
     between loops may still have an event for a loop that was closed, and raises then in
     whichever loop is open."""
     yield
+    await anyio.lowlevel.checkpoint()
 
 
 @contextmanager
