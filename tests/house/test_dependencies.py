@@ -37,7 +37,8 @@ def _run_time() -> set[str]:
 
 
 def _development() -> set[str]:
-    return {_name(requirement) for requirement in _project()["dependency-groups"]["dev"]}
+    groups = _project()["dependency-groups"].values()
+    return {_name(requirement) for group in groups for requirement in group}
 
 
 def test_every_dependency_has_its_line_and_every_line_its_dependency() -> None:

@@ -1,0 +1,75 @@
+"""`python -m bench`: runs cases, shows figures and targets, and keeps them as JSON and a plot.
+
+Ends with 1 when a target was missed, with 2 when a case could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from bench import plot, report
+from bench.cases import CASES
+from bench.figures import Figures
+from bench.rig import Rig
+from bench.targets import judge
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)}; default: all"
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, within 5 minutes")
+    parser.add_argument("--rounds", type=int, help="rounds of what is compared; default 5, quick 3")
+    options = parser.parse_args()
+    unknown = [name for name in options.cases if name not in CASES]
+    if unknown:
+        parser.error(f"there is no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+    return options
+
+
+async def _measure(names: list[str], rig: Rig, figures: Figures) -> None:
+    for name in names:
+        report.begin(name, CASES[name].__doc__ or "")
+        start = time.monotonic()
+        try:
+            await CASES[name](rig, figures)
+        # A case starts a dozen processes of other people: one that fails must not take the
+        # figures of the others with it. It is shown, and ends the whole with 2.
+        except Exception as error:
+            traceback.print_exc()
+            figures.failed[name] = f"{type(error).__name__}: {error}"
+        figures.seconds[name] = time.monotonic() - start
+        report.figures(figures, name)
+
+
+def main() -> int:
+    """Reads the options, measures, and gives the exit code."""
+    options = _options()
+    logging.basicConfig(level=logging.WARNING)
+    figures = Figures(quick=options.quick)
+    names = options.cases or list(CASES)
+    with tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
+        rig = Rig(Path(folder), quick=options.quick, rounds=options.rounds)
+        asyncio.run(_measure(names, rig, figures))
+    verdicts = judge(figures, names)
+    report.targets(verdicts, figures)
+    stem = RESULTS / time.strftime("%Y%m%d-%H%M%S")
+    report.save(stem.with_suffix(".json"), figures, verdicts)
+    plot.draw(stem.with_suffix(".png"), figures, verdicts)
+    if figures.failed:
+        return 2
+    return 1 if any(verdict.word == "missed" for verdict in verdicts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""Single submits, 64 in flight, against bare calls of the same size over grpc.aio."""
+
+from __future__ import annotations
+
+import corral
+from bench.cases.limits import ECHO, READY, echo_calls
+from bench.figures import Figures
+from bench.load import BATCH, one_by_one
+from bench.rig import Rig
+
+
+async def singles(rig: Rig, figures: Figures) -> None:
+    """Submits per second in calls of one, in turns with bare echo calls."""
+    count = rig.size(3000, 20_000)
+    async with (
+        rig.process(*ECHO, ready=READY) as (_, echo),
+        rig.valkey() as valkey,
+        rig.hub(valkey.url) as (_, address),
+        corral.Client(address) as client,
+    ):
+        await one_by_one(client, BATCH)
+        for _ in range(rig.rounds):
+            figures.add("singles.echo", await echo_calls(echo, count), "/s")
+            figures.add("singles.submits", await one_by_one(client, count), "/s")

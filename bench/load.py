@@ -1,0 +1,58 @@
+"""Loads that several cases put on hubs: submits in batches and one by one, and whole runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import corral
+
+BATCH = 200
+# Calls at once: enough that a hub can put them together.
+CALLERS = 64
+NOBODY = "nobody-offers-this"
+
+
+async def one_by_one(client: corral.Client, count: int, workflow: str = NOBODY) -> float:
+    """Submits runs in single calls, some at once; gives runs per second."""
+    numbers = iter(range(count))
+
+    async def caller() -> None:
+        for number in numbers:
+            await client.submit_workflow(workflow, number)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(CALLERS):
+            tasks.create_task(caller())
+    return count / (time.perf_counter() - began)
+
+
+async def in_batches(client: corral.Client, count: int, workflow: str) -> None:
+    """Submits runs in calls of many; raises the first refusal."""
+    for start in range(0, count, BATCH):
+        size = min(BATCH, count - start)
+        outcomes = await client.submit_workflows(
+            [corral.Submit(workflow, number) for number in range(size)]
+        )
+        refused = [one for one in outcomes if isinstance(one, corral.HubError)]
+        if refused:
+            raise refused[0]
+
+
+async def whole_runs(clients: Sequence[corral.Client], count: int) -> float:
+    """Submits in batches, each client a part, and waits for all results; gives runs per second."""
+    before = await _completed(clients[0])
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for client in clients:
+            tasks.create_task(in_batches(client, count // len(clients), "nothing"))
+    while True:
+        if await _completed(clients[0]) >= before + count:
+            return count / (time.perf_counter() - began)
+        await asyncio.sleep(0.02)
+
+
+async def _completed(client: corral.Client) -> int:
+    return (await client.stats()).totals.get("completed", 0)

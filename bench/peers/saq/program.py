@@ -1,0 +1,42 @@
+"""SAQ: single enqueues, 64 at once, as it has none in bulk; results kept, its default."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from redis.asyncio import Redis
+from saq import Worker
+from saq.queue.redis import RedisQueue
+
+from bench.peers.race import ROOM, Tally, arguments, at_once, race
+
+MODULE = "bench.peers.saq.program"
+
+
+async def work(url: str) -> None:
+    """Works until it is ended."""
+    tally = Tally()
+
+    async def nothing(_: dict[str, Any], *, number: int) -> int:
+        tally.seen()
+        return number
+
+    queue = RedisQueue(Redis.from_url(url))
+    await Worker(queue, functions=[("nothing", nothing)], concurrency=ROOM).start()
+
+
+async def measure(url: str, count: int) -> None:
+    """Measures whole runs."""
+    queue = RedisQueue(Redis.from_url(url))
+    await queue.connect()
+
+    async def enqueue_all(number: int) -> None:
+        await at_once(lambda n: queue.enqueue("nothing", number=n), number)
+
+    await race(MODULE, url, count, enqueue_all)
+
+
+if __name__ == "__main__":
+    working, address, runs = arguments()
+    asyncio.run(work(address) if working else measure(address, runs))

@@ -1,0 +1,48 @@
+"""taskiq with its Redis stream broker: single kicks, 64 at once; no results, its default."""
+
+from __future__ import annotations
+
+import asyncio
+
+from taskiq.api import run_receiver_task
+from taskiq_redis import RedisStreamBroker
+
+from bench.peers.race import ROOM, Tally, arguments, at_once, race
+
+MODULE = "bench.peers.taskiq.program"
+NAME = "bench:nothing"
+
+
+async def work(url: str) -> None:
+    """Works until it is ended."""
+    broker, tally = RedisStreamBroker(url), Tally()
+    broker.is_worker_process = True
+
+    @broker.task(task_name=NAME)
+    async def nothing(number: int) -> int:
+        tally.seen()
+        return number
+
+    await run_receiver_task(broker, max_async_tasks=ROOM, run_startup=True)
+
+
+async def measure(url: str, count: int) -> None:
+    """Measures whole runs."""
+    broker = RedisStreamBroker(url)
+
+    @broker.task(task_name=NAME)
+    async def nothing(number: int) -> int:
+        return number
+
+    await broker.startup()
+
+    async def enqueue_all(number: int) -> None:
+        await at_once(nothing.kiq, number)
+
+    await race(MODULE, url, count, enqueue_all)
+    await broker.shutdown()
+
+
+if __name__ == "__main__":
+    working, address, runs = arguments()
+    asyncio.run(work(address) if working else measure(address, runs))

@@ -1,0 +1,37 @@
+"""The worker of the bench: handlers that do nothing, so that what is measured is all the rest.
+
+Started by `corral worker bench.work:worker`. Clocks are the machine's monotonic one, which all
+of its processes share.
+"""
+
+from __future__ import annotations
+
+import time
+
+import corral
+
+worker = corral.Worker("bench", admission=corral.Fixed(256))
+_late: list[float] = []
+
+
+@worker.workflow("nothing")
+async def nothing(number: int) -> int:
+    """Gives back what it got."""
+    return number
+
+
+@worker.workflow("start")
+async def start(wanted_ns: int) -> None:
+    """Notes how long after the moment of its submit a run starts."""
+    _late.append((time.monotonic_ns() - wanted_ns) / 1e6)
+
+
+@worker.workflow("latencies")
+async def latencies() -> list[float]:
+    """Gives what was noted since the last time, in milliseconds."""
+    noted = list(_late)
+    _late.clear()
+    return noted
+
+
+print("worker of the bench", flush=True)
