@@ -41,7 +41,11 @@ FAULTS: dict[str, list[tuple[str, str, str]]] = {
         ("transitions/report", "if r.done == fence then", "if false then"),
     ],
     MAIL: [
-        mutations.FAULTS["mail is gone when it is read"],
+        (
+            "parts/mail",
+            "out[#out + 1] = letter",
+            "out[#out + 1] = letter; call('HDEL', keys.mail(u, s.id), run)",
+        ),
         ("parts/sessions", "mail.send(u, s, run, fence, 'run')", "local _ = run"),
     ],
     STREAM: [mutations.FAULTS["no stream number"]],

@@ -1,0 +1,42 @@
+"""Rounds of real processes with a promise switched off in the Lua of all hubs: the checker notices.
+
+A fault takes every guard that keeps the promise, as one alone is often covered by another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.hub_process import FENCE, LEASE_CLOCK, MAIL, STREAM
+from tests.chaos.round import Plan, play
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+# Each plan is what its fault is most easily seen by, hubs and workers being healthy otherwise.
+PLANS = {
+    LEASE_CLOCK: Plan(
+        7, 8, fault=LEASE_CLOCK, lanes=(("freeze_valkey",), ("kill_hub",)), longest=1.6,
+        pause=(0.3, 1), hubs=2, workers=3, calm_seconds=30,
+    ),
+    FENCE: Plan(
+        7, 6, fault=FENCE, lanes=(("kill_unanswered",),), retries=0.9, rate=40,
+        pause=(0.5, 0.8), hubs=2, workers=3, calm_seconds=30,
+    ),
+    MAIL: Plan(
+        7, 6, fault=MAIL, lanes=(("kill_unanswered",),), retries=0, rate=40,
+        pause=(0.5, 0.8), hubs=2, workers=3, calm_seconds=10,
+    ),
+    STREAM: Plan(
+        7, 10, fault=STREAM, lanes=(("freeze_hub",),), longest=1.3, rate=50,
+        pause=(0.5, 0.8), hubs=2, workers=3, calm_seconds=30,
+    ),
+}  # fmt: skip
+FOUND_AS = {LEASE_CLOCK: "doubled", FENCE: "stale", MAIL: "lost", STREAM: "doubled"}
+
+
+@pytest.mark.parametrize("fault", PLANS)
+async def test_a_round_finds_the_fault(tmp_path: Path, fault: str) -> None:
+    figures = await play(PLANS[fault], tmp_path)
+    assert FOUND_AS[fault] in {violation.kind for violation in figures.violations}
