@@ -37,9 +37,9 @@ function attempt.claim(u, r, s)
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
   unit.set(r, 'charged', '1')
   unit.count(u, 'assigned')
-  attempt.watch(u, r)
   events.status(u, r, 'running', '{"fence":"' .. r.fence .. '","worker":'
     .. cjson.encode(s.worker) .. ',"hub":"' .. s.hub .. '"}')
+  attempt.watch(u, r)
   room.show(u, s)
 end
 
@@ -87,20 +87,21 @@ function attempt.assign(u, r, s)
   if device then unit.set(r, 'device', device - 1) end
   call('HSET', keys.held(u, s.id), r.id, fence .. ' running')
   unit.count(u, 'assigned')
-  attempt.watch(u, r)
   events.status(u, r, 'running', '{"fence":"' .. fence .. '","worker":' .. cjson.encode(s.worker)
     .. ',"hub":"' .. s.hub .. '"}')
+  attempt.watch(u, r)
   mail.send(u, s, r.id, fence, 'run')
 end
 
 -- Keeps the earliest limit of the run in due:deadlines: its deadline, and the limit of
--- its wait or of its attempt.
+-- its wait or of its attempt. The limit of an attempt that has ended is none: put back, it
+-- would be due at every tick.
 function attempt.watch(u, r)
   local due = tonumber(r.deadline or 0)
   local limit = 0
   if r.status ~= 'running' and r.attempt == nil and r.queue_wait then
     limit = tonumber(r.submitted) + tonumber(r.queue_wait)
-  elseif r.started and r.run_ms then
+  elseif r.status == 'running' and r.run_ms then
     limit = tonumber(r.started) + tonumber(r.run_ms)
   end
   if limit > 0 and (due == 0 or limit < due) then due = limit end
