@@ -20,9 +20,12 @@ end
 
 function classes.settle(u)
   for id, by in pairs(u.refs) do
-    if by ~= 0 and call('HINCRBY', keys.at(u, 'refs'), id, by) == 0 then
+    local key, left = keys.at(u, 'refs'), nil
+    -- Nothing gained: a class that was born for a run which was then refused has no runs.
+    if by == 0 then left = tonumber(call('HGET', key, id) or '0') else left = call('HINCRBY', key, id, by) end
+    if left == 0 then
       local class = fit.class(u, id)
-      call('HDEL', keys.at(u, 'refs'), id)
+      call('HDEL', key, id)
       call('SREM', keys.classes(u, class.kind), id)
       call('DEL', keys.class(u, id), keys.fits(u, id))
     end
