@@ -6,6 +6,21 @@
 
 local WALK = 32
 
+-- Flows of one band whose virtual time is remembered. Beyond it the least are forgotten,
+-- who start at the band's clock again and gain the least by it.
+local FLOWS_REMEMBERED = 20000
+
+-- A backlog has ended: virtual time goes on from where it left the flow that was served
+-- the most, and no flow needs to be remembered.
+local function rest(u, kind, band)
+  local vt = keys.vt(u, kind, band)
+  local last = call('ZRANGE', vt, -1, -1, 'WITHSCORES')
+  if last[1] then
+    call('HSET', keys.clocks(u, kind), band, text(tonumber(last[2])))
+    call('DEL', vt)
+  end
+end
+
 -- Puts the class where its first flow says, or takes it out of the line: a class
 -- without flows, or that no live pool fits, does not stand there.
 function line.stand(u, kind, band, class)
@@ -16,6 +31,7 @@ function line.stand(u, kind, band, class)
     call('HSETNX', keys.wfq(u, kind), band, '0')
   elseif call('ZREM', key, class) == 1 and call('EXISTS', key) == 0 then
     call('HDEL', keys.wfq(u, kind), band)
+    rest(u, kind, band)
   end
 end
 
@@ -155,6 +171,7 @@ local function pop(u, kind, s, pool)
     call('HSET', keys.clocks(u, kind), band, text(start))
     call('ZADD', vt, text(time), flow)
     call('ZREMRANGEBYSCORE', vt, '-inf', text(start))
+    call('ZREMRANGEBYRANK', vt, 0, -FLOWS_REMEMBERED - 1)
   end
   after_flow(u, kind, band, class, flow, time)
   return r
