@@ -128,6 +128,7 @@ function transitions.tick(u, argv)
   local lost, woken = expire_leases(u), wake_delayed(u)
   local expired = lapse_offers(u) + expire_deadlines(u)
   local trimmed = retention.trim(u, PER_CALL) + retention.bury(u, PER_CALL)
+  retention.forget_kinds(u, PER_CALL)
   local left = serve_left_over(u)
   local more = left or u.budget <= 0 or lost >= PER_CALL or woken >= PER_CALL
     or expired >= PER_CALL or trimmed >= PER_CALL

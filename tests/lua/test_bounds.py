@@ -1,0 +1,155 @@
+"""What clients can do again and again leaves nothing behind, and no list ends too early."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.lua.world import World, constraints
+
+
+def keys(world: World) -> set[str]:
+    return {key.decode().removeprefix(world.root) for key in world.client.keys()}
+
+
+def test_a_refused_run_leaves_no_class_behind(world: World) -> None:
+    before = keys(world)
+    for i in range(5):
+        assert world.submit(f"r{i}", constraints=constraints(vram_mb=1000 * i), wait=0) in (
+            "no_worker",
+        )
+    assert keys(world) == before
+
+
+def test_a_refused_run_leaves_the_class_of_another_alone(world: World) -> None:
+    assert world.submit("r1") == "accepted"
+    assert world.submit("r2", wait=0) == "no_worker"
+    world.open("s1")
+    assert world.run("r1")["status"] == "running"
+    world.sound()
+
+
+def test_limits_of_attempts_that_have_ended_do_not_keep_the_ticks_busy(world: World) -> None:
+    """A page full of them would hide every deadline behind it, and tick without a pause."""
+    policy = "[9,600000,1,600000,0,[]]"
+    world.open("s1", max=250)
+    for i in range(220):
+        world.submit(f"r{i:03}", run_ms=1000, retry=policy)
+    error = '{"type":"E","message":"m","retryable":true}'
+    reports = [("failed", f"r{i:03}", world.fence(f"r{i:03}"), 0, error) for i in range(220)]
+    assert set(world.report("s1", *reports)) == {"ok"}
+    world.pass_time(1500)
+    world.submit("late", kind="workflow:none", deadline_ms=1)
+    world.pass_time(2)
+    for _ in range(4):
+        if world.tick()[0] == "done":
+            break
+    assert world.tick()[0] == "done"
+    assert world.run("late")["status"] == "failed"
+    world.sound()
+
+
+def test_an_attempt_after_a_retry_has_its_limit_too(world: World) -> None:
+    world.open("s1")
+    world.submit("r1", run_ms=5000, retry="[9,1000,1,1000,0,[]]")
+    error = '{"type":"E","message":"m","retryable":true}'
+    world.report("s1", ("failed", "r1", world.fence("r1"), 0, error))
+    world.pass_time(5500)
+    world.tick()
+    assert world.run("r1")["status"] == "running"
+    world.call("renew", 10_000, "s1", "1")
+    world.pass_time(5500)
+    world.tick()
+    assert world.run("r1")["status"] == "failed"
+    world.sound()
+
+
+def pages(world: World, workflow: str, statuses: str = "") -> list[str]:
+    found: list[str] = []
+    cursor = ("", "")
+    for _ in range(20):
+        rows, more = read(world, statuses, workflow, cursor)
+        found += [row[0] for row in rows]
+        cursor = (more[0], more[1])
+        if not cursor[1]:
+            break
+    return found
+
+
+def read(world: World, statuses: str, workflow: str, cursor: tuple[str, str]) -> Any:
+    reply = world.raw("list_runs", statuses, workflow, 50, *cursor)
+    return reply[0], reply[2]
+
+
+def test_a_listing_goes_on_beyond_what_one_page_looks_at(world: World) -> None:
+    world.submit("old", workflow="rare")
+    world.gather()
+    for i in range(2500):
+        world.submit(f"r{i:04}")
+    world.flush()
+    assert pages(world, "rare") == ["old"]
+
+
+def test_a_listing_passes_more_runs_of_one_moment_than_a_page_looks_at(world: World) -> None:
+    world.gather()
+    world.submit("aaa", workflow="rare")
+    for i in range(2500):
+        world.submit(f"r{i:04}")
+    world.flush()
+    index = f"{world.root}runs"
+    for run in world.client.zrange(index, 0, -1):
+        world.client.zadd(index, {run: 7})
+    assert pages(world, "rare") == ["aaa"]
+
+
+def test_a_listing_goes_on_when_the_run_of_its_cursor_is_gone(world: World) -> None:
+    for i in range(120):
+        world.submit(f"r{i:03}")
+    rows, cursor = read(world, "", "", ("", ""))
+    world.client.zrem(f"{world.root}runs", cursor[1])
+    rest = pages_from(world, (cursor[0], cursor[1]))
+    assert sorted([row[0] for row in rows] + rest) == [f"r{i:03}" for i in range(120)]
+
+
+def pages_from(world: World, cursor: tuple[str, str]) -> list[str]:
+    found: list[str] = []
+    while cursor[1]:
+        rows, more = read(world, "", "", cursor)
+        found += [row[0] for row in rows]
+        cursor = (more[0], more[1])
+    return found
+
+
+def test_flows_that_are_served_once_are_forgotten_with_the_backlog(world: World) -> None:
+    world.gather()
+    for i in range(200):
+        world.submit(f"r{i}", flow=f"f{i}")
+    world.flush()
+    world.open("s1", max=300)
+    assert len(world.held("s1")) == 200
+    assert world.client.exists(f"{world.root}vt:4:workflow:x") == 0
+    world.sound()
+
+
+def test_a_flow_that_was_served_gains_nothing_by_the_end_of_a_backlog(world: World) -> None:
+    """Virtual time goes on from where the backlog left it."""
+    for i in range(6):
+        world.submit(f"a{i}", flow="a")
+    world.open("s1", max=6)
+    world.submit("b0", flow="b")
+    world.submit("a6", flow="a")
+    rows = world.client.zrange(
+        f"{world.root}flows:{world.run('b0')['class']}:4", 0, -1, withscores=True
+    )
+    assert dict(rows) == {b"b": 6.0, b"a": 6.0}
+    world.sound()
+
+
+def test_kinds_that_nobody_has_used_for_long_end(world: World) -> None:
+    for at in range(0, 1100, 50):
+        for i in range(at, at + 50):
+            world.submit(f"r{i}", kind=f"workflow:k{i}")
+        world.call("cancel", *[p for i in range(at, at + 50) for p in (f"r{i}", '""')])
+    for _ in range(10):
+        world.tick()
+    assert world.client.zcard(f"{world.root}kinds") <= 1024
+    world.sound()
