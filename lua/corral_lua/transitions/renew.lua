@@ -21,11 +21,10 @@ function transitions.renew(u, argv)
     local s = unit.session(u, argv[i])
     local verdict = sessions.verdict(s, argv[i + 1])
     if verdict == 'ok' then
-      call('ZADD', keys.due(u, 'leases'), text(u.lease + tonumber(s.lease_ms)), s.id)
-      if s.state ~= 'open' then
-        unit.set(s, 'state', 'open')
-        room.show(u, s)
-        line.serve(u, s)
+      -- One that is cut has its grace, and only a Hello opens it again: a renewal that was
+      -- overtaken by the end of its stream would give work to nobody.
+      if s.state == 'open' then
+        call('ZADD', keys.due(u, 'leases'), text(u.lease + tonumber(s.lease_ms)), s.id)
       end
     end
     verdicts[#verdicts + 1] = verdict
