@@ -72,6 +72,10 @@ function sessions.reconcile(u, s, claims)
   for run, claim in pairs(claims) do
     local fence, keep = claim[1], false
     local r, mine = unit.run(u, run), held[run]
+    if mine and r and sessions.newer(r, fence) then
+      attempt.unhold(u, s, run)
+      held[run], mine = nil, nil
+    end
     if mine then
       local own, state = split2(mine)
       if own == fence and state == 'offered' and r and r.status == 'offered' then
@@ -117,7 +121,9 @@ function sessions.adopt(u, s, r, fence)
     call('ZREM', keys.due(u, 'delays'), r.id)
   end
   local before = r.session and r.session ~= '' and unit.session(u, r.session)
-  if before and before.id ~= s.id then attempt.unhold(u, before, r) end
+  if before and before.id ~= s.id and attempt.unhold(u, before, r) then
+    call('SADD', keys.at(u, 'unserved'), before.id)
+  end
   u.fence = max(u.fence, tonumber(fence))
   unit.set(r, 'fence', fence)
   unit.set(r, 'session', s.id)
@@ -128,6 +134,6 @@ function sessions.adopt(u, s, r, fence)
   call('HSET', keys.held(u, s.id), r.id, fence .. ' running')
   room.adopt(u, s, r)
   unit.count(u, 'adopted')
-  attempt.watch(u, r)
   events.status(u, r, 'running', '{"fence":"' .. fence .. '","adopted":true}')
+  attempt.watch(u, r)
 end
