@@ -85,6 +85,11 @@ function opening.open(u, argv, counts)
   local claims = {}
   for i = HELD_AT, #argv, 2 do claims[argv[i]] = { argv[i + 1] } end
   local verdicts = sessions.reconcile(u, s, claims)
+  local word = call('HGET', keys.mail(u, sid), '*')
+  if word then
+    local fence, what = split2(word)
+    mail.send(u, s, '*', fence, what)
+  end
   room.show(u, s)
   line.serve(u, s)
   return { 'ok', s.stream, known and '1' or '0', s.draining or '0' }, verdicts
