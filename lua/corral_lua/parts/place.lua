@@ -33,7 +33,8 @@ end
 local function consider(best, class, verdict, pool, entry, bonus)
   if not entry[1] then return best end
   local load = tonumber(entry[2])
-  if class.vram_mb > 0 and load < 0 and -load < class.vram_mb - 1 then return best end
+  -- The free memory, without the part that lets equal loads take turns.
+  if class.vram_mb > 0 and load < 0 and -floor(load) < class.vram_mb then return best end
   local seen = {
     version = class.version == 0 and verdict.version or 0,
     score = verdict.score + bonus, load = load, pool = pool, session = entry[1],
