@@ -198,6 +198,14 @@ def test_a_report_about_a_run_acknowledges_its_mail(sent: Letter, word: Any, arr
     assert (core.tick(LEASE + 1.0).end == "") is arrived
 
 
+def test_time_in_which_the_hub_waited_for_its_store_is_not_held_against_the_worker() -> None:
+    core = opened()
+    core.letters([letter()], 0.0)
+    core.held_up(2.0 * LEASE)
+    assert core.tick(3.0 * LEASE).end == ""
+    assert core.tick(3.0 * LEASE + 1.0).end == "lost"
+
+
 def test_pings_are_numbered_and_regular() -> None:
     core = opened()
     assert core.tick(PING - 1.0).send == []

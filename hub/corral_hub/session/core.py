@@ -185,6 +185,12 @@ class SessionCore:
         )
         return Actions(send=[Acks(items)] if items else [])
 
+    def held_up(self, ms: float) -> None:
+        """The hub looked at no frame of this stream for so long, as it waited for its store:
+        that time is no silence of the worker's."""
+        if ms > self.ping_ms:
+            self._sent = {key: at + ms for key, at in self._sent.items()}
+
     def tick(self, now: float, *, others: bool = False) -> Actions:
         """Time has passed: ping, look whether the mail arrives, and after a long while ask
         the worker to move when there are `others` to move to."""

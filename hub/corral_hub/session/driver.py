@@ -56,6 +56,7 @@ class Driver:
         self._out_ready = asyncio.Event()
         self._early: list[Letter] = []
         self._how = ""
+        self._treating_since: float | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -64,7 +65,12 @@ class Driver:
 
     async def receive(self, messages: Sequence[Incoming]) -> None:
         """Treats one frame of the worker, its store calls included."""
-        await self._act(self.core.receive(messages, now_ms()))
+        self._treating_since = began = now_ms()
+        try:
+            await self._act(self.core.receive(messages, began))
+        finally:
+            self.core.held_up(now_ms() - (self._treating_since or began))
+            self._treating_since = None
 
     def deliver(self, letters: Sequence[Letter]) -> None:
         """Mail for the session; before Welcome it waits."""
@@ -93,7 +99,12 @@ class Driver:
 
     def tick(self, *, others: bool) -> None:
         """Lets the core see the time, and whether there are other hubs."""
-        actions = self.core.tick(now_ms(), others=others)
+        now = now_ms()
+        if self._treating_since is not None and now - self._treating_since > self.core.ping_ms:
+            # Acknowledgements may stand behind the frame that waits for the store.
+            self.core.held_up(now - self._treating_since)
+            self._treating_since = now
+        actions = self.core.tick(now, others=others)
         self._send(actions.send)
         if actions.end:
             self._end(actions.end)
