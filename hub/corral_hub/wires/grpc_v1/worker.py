@@ -16,6 +16,7 @@ from corral_hub.session.driver import Driver
 from corral_hub.session.messages import Incoming, Odd, Outgoing, Reject
 from corral_hub.session.registry import Registry
 from corral_hub.wires.grpc_v1 import reading, writing
+from corral_hub.wires.grpc_v1.gathering import Gathering
 from corral_hub.wires.grpc_v1.parsing import Malformed
 from corral_proto.v1 import worker_pb2 as wk
 from corral_store.errors import StoreError
@@ -95,26 +96,44 @@ class WorkerService:
             )
             return
         if first is not None:
-            await self._take(first, driver)
-        async for frame in frames:
-            await self._take(frame, driver)
-            if driver.ended.is_set():
-                return
+            await self._take([first], driver)
+        gathering = Gathering()
+        async with anyio.create_task_group() as group:
+            group.start_soon(gathering.fill, frames)
+            while not driver.ended.is_set() and (together := await gathering.take()):
+                await self._take(together, driver)
+            group.cancel_scope.cancel()
         if not driver.ended.is_set():
             await driver.receive([])
             driver.hang_up()
 
-    async def _take(self, frame: Any, driver: Driver) -> None:
+    async def _take(self, frames: list[Any], driver: Driver) -> None:
+        """Treats frames as one; what came before a frame that ends the stream still counts."""
+        messages: list[Incoming] = []
+        refusal: Reject | None = None
+        for frame in frames:
+            read = self._read_frame(frame, driver)
+            if isinstance(read, Reject):
+                refusal = read
+                break
+            messages.extend(read)
+        if messages:
+            try:
+                await driver.receive(messages)
+            except StoreError as error:
+                refusal = Reject("unavailable", f"the store of this hub refuses: {error}")
+        if refusal is not None:
+            driver.refuse(refusal)
+
+    def _read_frame(self, frame: Any, driver: Driver) -> list[Incoming] | Reject:
         if isinstance(frame, Malformed):
-            driver.refuse(Reject("protocol", frame.detail))
-            return
+            return Reject("protocol", frame.detail)
         messages: list[Incoming] = []
         for message in frame.messages:
             if message.WhichOneof("message") == "hello" and driver.core.state == "new":
                 reject = self._bad_hello(message.hello)
                 if reject is not None:
-                    driver.refuse(reject)
-                    return
+                    return reject
             elif message.WhichOneof("message") == "hello":
                 messages.append(
                     Odd(
@@ -124,10 +143,7 @@ class WorkerService:
                 break
             read = reading.incoming(message, self._config.max_payload_bytes)
             messages.extend(read if isinstance(read, list) else [read])
-        try:
-            await driver.receive(messages)
-        except StoreError as error:
-            driver.refuse(Reject("unavailable", f"the store of this hub refuses: {error}"))
+        return messages
 
     def _bad_hello(self, hello: wk.Hello) -> Reject | None:
         if hello.protocol != reading.PROTOCOL:
