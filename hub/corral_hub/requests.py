@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 import msgspec
 
@@ -71,6 +71,14 @@ class SubmitRequest:
     labels: dict[str, str] = field(default_factory=dict[str, str])
     traceparent: str = ""
     tracestate: str = ""
+
+
+# By these a repeated request is told from another one.
+DIGESTED = tuple(
+    each.name
+    for each in fields(SubmitRequest)
+    if each.name not in ("run_id", "idempotency_key", "traceparent", "tracestate")
+)
 
 
 def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRun:
@@ -150,10 +158,11 @@ def _model_of(parsed: object) -> str:
 
 
 def _request_digest(request: SubmitRequest) -> str:
-    fields = asdict(request)
-    del fields["run_id"], fields["idempotency_key"], fields["traceparent"], fields["tracestate"]
-    fields["input"] = request.input.hex()
-    return request_digest(fields)
+    # Field by field, as `asdict` copies every value and is dear on the way of each run.
+    said = {name: getattr(request, name) for name in DIGESTED}
+    said["input"] = request.input.hex()
+    said["retry"] = asdict(request.retry) if request.retry else None
+    return request_digest(said)
 
 
 def _retry(policy: RetryPolicy | None) -> str:
