@@ -24,6 +24,7 @@ from corral_hub.embedded import EmbeddedValkey
 
 ROOT = Path(__file__).parent.parent
 READY_SECONDS = 60.0
+STOP_SECONDS = 10.0
 
 
 class Rig:
@@ -57,6 +58,7 @@ class Rig:
             *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd
         )
         said: list[str] = []
+        drain: asyncio.Task[bytes] | None = None
         reader = process.stdout
         assert reader is not None
         try:
@@ -71,9 +73,11 @@ class Rig:
             # A process whose output nobody reads stops when the pipe is full.
             drain = asyncio.create_task(reader.read(), name="bench-drain")
             yield process, found[1] if found.groups() else ""
-            drain.cancel()
         finally:
             await _end(process)
+            if drain is not None:
+                await asyncio.wait([drain], timeout=STOP_SECONDS)
+                drain.cancel()
 
     @contextlib.asynccontextmanager
     async def hub(
@@ -117,7 +121,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
             process.kill()
