@@ -60,6 +60,7 @@ class Hub:
                 barrier=config.barrier(),
                 on_letters=self._letters,
                 on_entered=self._entered,
+                on_doubt=self._delivery.wake_all,
             )
         except ValueError as error:
             raise Misconfigured(f"valkey: {error}", field="valkey") from error

@@ -9,7 +9,7 @@ again until the store answers or its callers have given up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,21 @@ class _Group:
     requests: list[Request] = field(default_factory=list[Request])
     size: int = 0
 
+    @property
+    def namespace(self) -> str:
+        """The namespace of all its calls."""
+        return self.requests[0].namespace
+
+    @property
+    def awaited(self) -> bool:
+        """False when every caller has its answer, or has given up."""
+        return any(not request.reply.done() for request in self.requests)
+
+    def fail(self, error: StoreError) -> None:
+        """Gives the error to all who wait."""
+        for request in self.requests:
+            _fail(request, error)
+
     def takes(self, request: Request) -> bool:
         first = self.requests[0]
         return (
@@ -67,19 +82,27 @@ class _Group:
 class Lane:
     """A queue of calls with one task that sends them.
 
-    `prepare` is awaited with the namespaces of a batch before it is sent, so that each
-    has been entered over the present connections.
+    `prepare` is awaited with each namespace of a batch before it is sent, so that it has
+    been entered over the present connections; `forget` is told of one that the server does
+    not know. `on_doubt` is told of a namespace after replies to its calls were lost, and
+    with them the mail that they carried: a call that is sent again brings none.
     """
 
     def __init__(
         self,
         connection: Connection,
-        prepare: Callable[[set[str]], Any],
+        *,
+        prepare: Callable[[str], Awaitable[None]],
+        forget: Callable[[str], None],
         on_letters: Callable[[str, list[Any]], None],
+        on_doubt: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._prepare = prepare
+        self._forget = forget
         self._on_letters = on_letters
+        self._on_doubt = on_doubt
+        self._doubtful: set[str] = set()
         self._waiting: list[Request] = []
         self._wake = asyncio.Event()
 
@@ -92,14 +115,15 @@ class Lane:
         items: Sequence[Item] = (),
         *,
         merge: bool = False,
+        most: int = ITEMS_PER_CALL,
     ) -> Any:
-        """Gives (verdicts, more) of a transition.
+        """Gives (verdicts, more) of a transition; `most` is the bound of its items.
 
         Raises StoreUnavailable when the queue is full, and what `explain` makes of the
         store's refusals.
         """
-        if len(items) > ITEMS_PER_CALL:
-            raise CallTooLarge(f"{len(items)} items for {transition}; {ITEMS_PER_CALL} at most")
+        if len(items) > most:
+            raise CallTooLarge(f"{len(items)} items for {transition}; {most} at most")
         if len(self._waiting) >= WAITING_CALLS:
             raise StoreUnavailable(f"{WAITING_CALLS} calls wait for the store already; try later")
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -142,43 +166,76 @@ class Lane:
         tries = 0
         try:
             while groups:
-                try:
-                    await self._prepare({g.requests[0].namespace for g in groups})
-                    replies = await self._connection.run([group.call() for group in groups])
-                except StoreUnavailable:
+                groups = [g for g in await self._attempt(groups) if g.awaited]
+                if groups:
                     await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
                     tries += 1
-                    groups = [g for g in groups if any(not r.reply.done() for r in g.requests)]
-                    continue
-                groups = self._settle(groups, replies)
-        except StoreError as error:
-            for group in groups:
-                for request in group.requests:
-                    _fail(request, error)
         except BaseException:
             for group in groups:
-                for request in group.requests:
-                    _fail(request, StoreUnavailable("the hub is stopping; outcome unknown"))
+                group.fail(StoreUnavailable("the hub is stopping; outcome unknown"))
             raise
+
+    async def _attempt(self, groups: list[_Group]) -> list[_Group]:
+        """Sends the calls once; gives those that are to be sent again."""
+        ready, again = await self._entered(groups)
+        if not ready:
+            return again
+        try:
+            replies = await self._connection.run([group.call() for group in ready])
+        except StoreUnavailable:
+            self._doubtful |= {group.namespace for group in ready}
+            return ready + again
+        except StoreError as error:
+            for group in ready:
+                group.fail(error)
+            return again
+        again += self._settle(ready, replies)
+        doubtful, self._doubtful = self._doubtful, set()
+        for namespace in doubtful:
+            self._on_doubt(namespace)
+        return again
+
+    async def _entered(self, groups: list[_Group]) -> tuple[list[_Group], list[_Group]]:
+        """The calls of namespaces that are entered, and those to be sent later. A namespace
+        that refuses to be entered fails its own calls and no others."""
+        found: dict[str, StoreError | None] = {}
+        ready: list[_Group] = []
+        for at, group in enumerate(groups):
+            if group.namespace not in found:
+                try:
+                    await self._prepare(group.namespace)
+                    found[group.namespace] = None
+                except StoreUnavailable:
+                    return [], ready + groups[at:]
+                except StoreError as error:
+                    found[group.namespace] = error
+            refusal = found[group.namespace]
+            if refusal is None:
+                ready.append(group)
+            else:
+                group.fail(refusal)
+        return ready, []
 
     def _settle(self, groups: list[_Group], replies: list[Any]) -> list[_Group]:
         again: list[_Group] = []
         for group, reply in zip(groups, replies, strict=True):
-            if isinstance(reply, Exception):
-                error = explain(reply)
-                if isinstance(error, StoreUnavailable) or str(reply).startswith("NOTENTERED"):
-                    again.append(group)
-                    continue
-                for request in group.requests:
-                    _fail(request, error)
+            if not isinstance(reply, Exception):
+                self._share(group, reply)
                 continue
-            self._share(group, reply)
+            error = explain(reply)
+            if str(reply).startswith("NOTENTERED"):
+                self._forget(group.namespace)
+                again.append(group)
+            elif isinstance(error, StoreUnavailable):
+                again.append(group)
+            else:
+                group.fail(error)
         return again
 
     def _share(self, group: _Group, reply: Any) -> None:
         verdicts, letters, more = reply
         if letters:
-            self._on_letters(group.requests[0].namespace, letters)
+            self._on_letters(group.namespace, letters)
         at = 0
         for request in group.requests:
             if request.merge:

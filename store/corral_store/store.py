@@ -24,7 +24,8 @@ class Store:
     """What a hub, a test or an operator's tool opens: `async with Store(url, hub)`.
 
     `on_letters` gets the namespace and the mail that came with a reply, for sessions of
-    this hub. `on_entered` is told whenever a namespace was entered.
+    this hub. `on_entered` is told whenever a namespace was entered, and `on_doubt` when mail
+    of it may have been lost with a reply.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Store:
         barrier: Barrier | None = None,
         on_letters: LetterSink | None = None,
         on_entered: Callable[[str, Entered], None] | None = None,
+        on_doubt: Callable[[str], None] | None = None,
     ) -> None:
         self.hub = hub
         self.settings = settings or Settings()
@@ -43,6 +45,7 @@ class Store:
         self.leases = Connection(url, name=f"corral-{hub}-leases")
         self._on_letters = on_letters
         self._on_entered = on_entered
+        self._on_doubt = on_doubt
         self._entered: dict[tuple[int, str], int] = {}
         self._lanes = {
             "work": self._lane(self.work),
@@ -76,13 +79,25 @@ class Store:
         return list(self._namespaces)
 
     def _lane(self, connection: Connection) -> Lane:
-        async def prepare(namespaces: set[str]) -> None:
-            for namespace in namespaces:
-                generation = self._entered.get((id(connection), namespace))
-                if generation != connection.generation or connection.generation == 0:
-                    await self.enter(namespace, connection)
+        async def prepare(namespace: str) -> None:
+            generation = self._entered.get((id(connection), namespace))
+            if generation != connection.generation or connection.generation == 0:
+                await self.enter(namespace, connection)
 
-        return Lane(connection, prepare, self._deliver)
+        def forget(namespace: str) -> None:
+            self._entered.pop((id(connection), namespace), None)
+
+        return Lane(
+            connection,
+            prepare=prepare,
+            forget=forget,
+            on_letters=self._deliver,
+            on_doubt=self._doubt,
+        )
+
+    def _doubt(self, namespace: str) -> None:
+        if self._on_doubt is not None:
+            self._on_doubt(namespace)
 
     async def enter(self, namespace: str, connection: Connection | None = None) -> Entered:
         """Enters a namespace over a connection; creates it when it is new.

@@ -31,6 +31,9 @@ from corral_store.records import (
     Ticked,
 )
 
+# As much as a session may take, so that none holds more than it can name when it is back.
+HELD = 100_000
+
 
 def text(value: Any) -> str:
     """A reply of the store as text; replies come as bytes."""
@@ -68,10 +71,10 @@ class Transitions:
 
     async def _call(
         self, lane: Lane, name: str, head: tuple[Any, ...] = (), items: Sequence[Any] = (),
-        merge: bool = False,
+        merge: bool = False, most: int = ITEMS_PER_CALL,
     ) -> tuple[Any, Any]:  # fmt: skip
         return await lane.call(
-            name, self.namespace, self.root, (self.hub, *head), items, merge=merge
+            name, self.namespace, self.root, (self.hub, *head), items, merge=merge, most=most
         )
 
     async def submit(self, runs: Sequence[NewRun]) -> list[Submitted]:
@@ -95,10 +98,11 @@ class Transitions:
     async def open_session(
         self, session: NewSession, held: Sequence[Held], *, resume: bool
     ) -> Opened:
-        """Opens a session, or a later stream of it; see opening.lua."""
+        """Opens a session, or a later stream of it; see opening.lua. All that is held goes
+        in one call, as what is not named is sent again."""
         name = "resume_session" if resume else "open_session"
         items = [(one.run, one.fence) for one in held]
-        verdict, more = await self._call(self._work, name, astuple(session), items)
+        verdict, more = await self._call(self._work, name, astuple(session), items, most=HELD)
         if text(verdict[0]) != "ok":
             return Opened(text(verdict[0]))
         kept = tuple(

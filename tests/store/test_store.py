@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from corral_store import Settings, Store
-from corral_store.connection import Barrier, Connection
+from corral_store.connection import Barrier, Call, Connection
 from corral_store.digests import plain_class, pool_of
 from corral_store.errors import (
     CallTooLarge,
@@ -161,3 +161,53 @@ async def test_an_address_that_is_none_says_what_would_be(valkey: str) -> None:
     assert valkey
     with pytest.raises(ValueError, match="redis://host:port/0"):
         Store("http://localhost:6379", "a", settings=Settings())
+
+
+async def test_a_lost_reply_is_told_as_its_mail_is_lost_with_it(
+    valkey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when replicas are late once: the connection lives on, so nothing is entered anew,
+    and the call that is sent again brings no mail."""
+    doubts: list[str] = []
+    letters: list[Letter] = []
+    async with Store(
+        valkey, "a", on_letters=lambda _, mail: letters.extend(mail), on_doubt=doubts.append
+    ) as store:
+        t = store.namespace("n")
+        await t.open_session(new_session("s1"), [], resume=False)
+        pipeline = store.work.run
+
+        async def late(calls: Sequence[Call]) -> list[object]:
+            await pipeline(calls)
+            monkeypatch.undo()
+            raise StoreUnavailable("the durability barrier was not met, outcome unknown")
+
+        monkeypatch.setattr(store.work, "run", late)
+        (verdict,) = await t.submit([new_run("r1")])
+        assert (verdict.verdict, letters, doubts) == ("duplicate", [], ["n"])
+        await t.fetch_mail([("s1", 1)])
+        assert [letter.run for letter in letters] == ["r1"]
+
+
+async def test_a_namespace_that_was_emptied_is_entered_again(
+    store: Store, valkey_server: ValkeyServer
+) -> None:
+    t = store.namespace("n")
+    await t.submit([new_run("r1")])
+    valkey_server.client().flushall()
+    async with asyncio.timeout(5):
+        (verdict,) = await t.submit([new_run("r2")])
+    assert verdict.verdict == "accepted"
+
+
+async def test_a_namespace_that_cannot_be_entered_fails_its_own_calls_alone(
+    store: Store, valkey_server: ValkeyServer
+) -> None:
+    valkey_server.client().hset("corral:{odd}:meta", "format", "99")
+    good, odd = store.namespace("n"), store.namespace("odd")
+    results = await asyncio.gather(
+        good.submit([new_run("r1")]), odd.submit([new_run("r2")]), good.cancel([("r0", '""')]),
+        return_exceptions=True,
+    )  # fmt: skip
+    assert isinstance(results[1], StoreFormat)
+    assert not [r for r in (results[0], results[2]) if isinstance(r, BaseException)]
