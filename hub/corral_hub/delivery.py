@@ -36,8 +36,7 @@ class Delivery:
         for letter in letters:
             by_session[letter.session].append(letter)
         for session, mine in by_session.items():
-            driver = self._registry.get(namespace, session)
-            if driver is not None:
+            for driver in self._registry.all_of(namespace, session):
                 driver.deliver(mine)
 
     def wake(self, namespace: str) -> None:
@@ -59,11 +58,12 @@ class Delivery:
             except TimeoutError:
                 self._woken.update(store.names())
             self._wake.clear()
-            woken, self._woken = self._woken, set()
+            woken, self._woken, whole = self._woken, set(), set(self._all)
             for namespace in woken:
                 try:
                     await self._fetch(store, namespace)
                 except StoreError as error:
+                    self._all |= whole & {namespace}
                     log.warning("mail cannot be fetched", namespace=namespace, error=str(error))
 
     async def _fetch(self, store: Store, namespace: str) -> None:

@@ -24,9 +24,10 @@ REPORTS_PER_CALL = 256
 class Driver:
     """Drives one stream from its first frame to its end.
 
-    `register` is called once the store has accepted the session, before its Welcome is
-    sent, and `max_sessions`, `grace_ms` are as in the hub's configuration. A Hello that the
-    store does not answer within `open_seconds` is refused, so that its worker goes on.
+    `expect` is called before the store is asked, as mail comes with its answer, and
+    `register` once it has accepted the session, before its Welcome is sent; `max_sessions`
+    and `grace_ms` are as in the hub's configuration. A Hello that the store does not answer
+    within `open_seconds` is refused, so that its worker goes on.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Driver:
         grace_ms: int,
         max_sessions: int,
         register: Callable[[Driver], None],
+        expect: Callable[[Driver], None],
         open_seconds: float = 10.0,
         move_after_ms: float = float("inf"),
     ) -> None:
@@ -51,6 +53,7 @@ class Driver:
         self._grace_ms = grace_ms
         self._max_sessions = max_sessions
         self._register = register
+        self._expect = expect
         self._open_seconds = open_seconds
         self._out: list[Outgoing] = []
         self._out_ready = asyncio.Event()
@@ -175,7 +178,7 @@ class Driver:
             sdk=hello.sdk[:64],
             max_sessions=self._max_sessions,
         )
-        self._register(self)
+        self._expect(self)
         try:
             async with asyncio.timeout(self._open_seconds):
                 verdict = await self.transitions.open_session(
@@ -190,6 +193,9 @@ class Driver:
             self.refuse(Reject("unavailable", f"the store of this hub {what}: {error}"))
             return
         actions = self.core.opened(verdict, now_ms())
+        if verdict.verdict == "ok":
+            # Not before: who may not have the session must not end the stream that has it.
+            self._register(self)
         self._send(actions.send)
         if actions.end:
             self._end(actions.end)

@@ -52,6 +52,7 @@ class WorkerService:
             max_sessions=config.max_sessions,
             open_seconds=config.unary_seconds,
             register=self._registry.add,
+            expect=self._registry.expect,
             move_after_ms=self._move_after(),
         )
 
