@@ -118,10 +118,7 @@ class Orchestrator:
         Raises RunNotFound, InvalidRequest.
         """
         names.require(names.RUN_ID, run, "run_id")
-        if len(reason) > 256:
-            raise InvalidRequest(
-                "reason is longer than 256 characters", field="reason", limit="256"
-            )
+        check_reason(reason)
         (verdict,) = await transitions.cancel([(run, jobs.dumps(reason))])
         if verdict == "unknown":
             raise not_found(run)
@@ -182,6 +179,7 @@ class Orchestrator:
                 "the filter is empty and would mean every run: name statuses, a workflow or labels",
                 field="filter",
             )
+        check_reason(reason)
         wanted = filter.statuses or LIVE
         found, cursor = await self._matching(transitions, filter, wanted, cursor)
         runs = [(run, jobs.dumps(reason)) for run, _ in found]
@@ -245,6 +243,12 @@ def check_count(runs: int) -> None:
             field="runs",
             limit=str(SUBMIT_LIMIT),
         )
+
+
+def check_reason(reason: str) -> None:
+    """Raises InvalidRequest for a reason that is too long to be kept with every run."""
+    if len(reason) > 256:
+        raise InvalidRequest("reason is longer than 256 characters", field="reason", limit="256")
 
 
 def page(limit: int, default: int) -> int:

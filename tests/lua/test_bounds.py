@@ -8,7 +8,7 @@ from tests.lua.world import World, constraints
 
 
 def keys(world: World) -> set[str]:
-    return {key.decode().removeprefix(world.root) for key in world.client.keys()}
+    return {key.decode().removeprefix(world.root) for key in world.client.scan_iter()}
 
 
 def test_a_refused_run_leaves_no_class_behind(world: World) -> None:

@@ -76,8 +76,6 @@ def test_room_that_an_adoption_frees_elsewhere_is_filled(world: World) -> None:
     world.sound()
 
 
-
-
 def test_memory_that_is_nearly_enough_hides_no_other_session(world: World) -> None:
     liked = Declaration([("workflow:x", 1)], {}, {"a": "b"}, admission="vram", devices=[8192])
     world.open("s1", declaration=liked)
