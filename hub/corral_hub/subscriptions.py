@@ -22,6 +22,8 @@ from corral_store.transitions import Transitions
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 POLL_SECONDS = 1.0
+# Where a feed without entries ends.
+NOTHING = "0-0"
 PAGE = 256
 # The second half of an id in the feed: up to 2**64 - 1.
 SEQUENCE = re.compile(r"[0-9]{1,20}")
@@ -165,10 +167,16 @@ class Subscriptions:
             while True:
                 woken.clear()
                 feed = await transitions.read_feed(after)
+                before = _before(feed.oldest)
+                if after != NOTHING and _stream_id(after) < _stream_id(before):
+                    # A slow reader was overtaken by the bound of the feed.
+                    after, skip = before, 0
+                    yield Gap(0, 0, "trimmed", f"{after}.0")
                 for entry, raw in feed.entries:
                     events = _feed.decode(raw)
                     for index, event in enumerate(events, start=1):
-                        if index > skip:
+                        # The entry of the cursor may be gone, and this be the one behind it.
+                        if index > skip or not cursor.startswith(f"{entry}."):
                             yield event, f"{entry}.{index}"
                     after, skip = entry, 0
                     quiet = asyncio.get_running_loop().time()
