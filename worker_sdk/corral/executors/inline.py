@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -28,12 +29,25 @@ class InlineExecutor:
         self._loop = loop
         self._group = tasks
         self._tasks: dict[Context, asyncio.Task[Outcome]] = {}
+        # Handlers to begin. The loop is woken once for all that come together, as each
+        # wake-up is a system call.
+        self._wanted: deque[tuple[Handler[..., Any, Any], Context, Any, Done]] = deque()
+        self._woken = False
 
     def start(
         self, handler: Handler[..., Any, Any], context: Context, value: Any, done: Done
     ) -> None:
         """Begins a handler; `done` is called on the loop when it has ended."""
-        self._loop.call_soon_threadsafe(self._begin, handler, context, value, done)
+        self._wanted.append((handler, context, value, done))
+        if self._woken:
+            return
+        # Before the call: the loop may get to it before this thread goes on.
+        self._woken = True
+        try:
+            self._loop.call_soon_threadsafe(self._begin_wanted)
+        except RuntimeError:
+            self._woken = False
+            raise
 
     def stop(self, context: Context) -> None:
         """Cancels a handler; nothing happens when it has ended."""
@@ -43,6 +57,12 @@ class InlineExecutor:
         """Cancels every handler. On the loop's thread only."""
         for task in list(self._tasks.values()):
             task.cancel()
+
+    def _begin_wanted(self) -> None:
+        # First, so that what comes from here on wakes the loop again.
+        self._woken = False
+        while self._wanted:
+            self._begin(*self._wanted.popleft())
 
     def _begin(
         self, handler: Handler[..., Any, Any], context: Context, value: Any, done: Done
