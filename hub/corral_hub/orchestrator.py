@@ -21,7 +21,7 @@ from corral_hub.errors import (
     StoreFull,
     WorkerNotFound,
 )
-from corral_hub.requests import SubmitRequest, to_run
+from corral_hub.requests import SubmitRequest, class_text, to_run
 from corral_store.batching import ITEMS_PER_CALL
 from corral_store.records import Described, Explained, NewRun, SessionRow, Stats, Submitted
 from corral_store.transitions import Transitions
@@ -151,11 +151,11 @@ class Orchestrator:
         self, transitions: Transitions, kind: str, limit: int, cursor: str
     ) -> tuple[list[SessionRow], str]:
         """A page of live sessions, and the cursor of the next ("" at the end)."""
-        if cursor and not names.NUMBER.fullmatch(cursor):
+        if cursor and not names.SESSION_ID.fullmatch(cursor):
             raise InvalidRequest(
                 f"cursor {cursor[:80]!r} is none; send one that a page carried", field="cursor"
             )
-        return await transitions.list_sessions(kind, page(limit, 100), int(cursor or 0))
+        return await transitions.list_sessions(kind, page(limit, 100), cursor)
 
     async def drain(self, transitions: Transitions, worker: str, immediate: bool) -> int:
         """No new work for a worker; gives what it still has. Raises WorkerNotFound."""
@@ -197,7 +197,7 @@ class Orchestrator:
         for run in runs:
             names.require(names.RUN_ID, run, "run_ids")
         described = await transitions.describe(runs, "i") if runs else []
-        shapes = [jobs.decode(d.job).class_json if d else "{}" for d in described]
+        shapes = [class_text(jobs.decode(d.job)) if d else "{}" for d in described]
         verdicts = await transitions.retry(list(zip(runs, shapes, strict=True))) if runs else []
         return list(zip(runs, verdicts, strict=True))
 

@@ -104,7 +104,8 @@ def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRu
         max_run_ms=request.run_ms,
         traceparent=request.traceparent,
         tracestate=request.tracestate,
-        class_json=class_json,
+        # A plain class follows from kind and version; as text it is larger than most inputs.
+        class_json="" if class_id == plain_class(kind, version)[0] else class_json,
     )
     return NewRun(
         run=request.run_id or uuid.uuid4().hex,
@@ -131,6 +132,11 @@ def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRu
         retention_ms=request.retention_ms or retention_ms,
         labels=jobs.dumps(request.labels) if request.labels else "",
     )
+
+
+def class_text(job: jobs.Job) -> str:
+    """The JSON of the class of a job, which says it only when the class is not a plain one."""
+    return job.class_json or plain_class(job.kind, job.version)[1]
 
 
 def _class(request: SubmitRequest, kind: str, version: int) -> tuple[str, str]:
