@@ -49,6 +49,8 @@ class Hub:
         config.check()
         self.config = config
         self.registry = Registry()
+        self._died = asyncio.Event()
+        self._failure: HubFailed | None = None
         self._delivery = Delivery(self.registry)
         self._subscriptions = Subscriptions(config.keepalive_ms)
         settings = Settings(HUB_TTL_MS, config.lease_ms, config.max_waiting, config.soft_bytes)
@@ -60,6 +62,7 @@ class Hub:
                 barrier=config.barrier(),
                 on_letters=self._letters,
                 on_entered=self._entered,
+                on_part_ended=self._part_ended,
                 on_doubt=self._delivery.wake_all,
             )
         except ValueError as error:
@@ -75,8 +78,6 @@ class Hub:
             config, orchestrator, WorkerService(config, self.registry), self._namespace
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._died = asyncio.Event()
-        self._failure: HubFailed | None = None
 
     @property
     def address(self) -> str:

@@ -6,8 +6,9 @@ before, so a namespace is entered again after each; that is how a restart is not
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -98,6 +99,9 @@ class Connection:
         self.library: Library = packaged()
         self.barrier = barrier or Barrier()
         self.generation = 0
+        # What a new connection says before anything else, so that no call can reach a
+        # server that was restarted before the new epoch has begun.
+        self.greetings: Callable[[], list[Call]] = list
         self._redis = _client(url, name, self._connected)
 
     @property
@@ -112,6 +116,23 @@ class Connection:
     async def _connected(self, connection: AbstractConnection) -> None:
         await connection.on_connect()
         self.generation += 1
+        for call in self.greetings():
+            await self._greet(connection, call)
+
+    async def _greet(self, connection: AbstractConnection, call: Call) -> None:
+        name = self.library.function(call.transition)
+        for _ in range(2):
+            await connection.send_command("FCALL", name, 1, call.root, *call.arguments)
+            try:
+                await connection.read_response()
+                return
+            except redis_errors.ResponseError as error:
+                # Any other refusal is seen, and explained, when the namespace is entered.
+                if not _missing(error):
+                    return
+            await connection.send_command("FUNCTION", "LOAD", self.library.source)
+            with contextlib.suppress(redis_errors.ResponseError):
+                await connection.read_response()
 
     async def run(self, calls: Sequence[Call]) -> list[Any]:
         """Runs the calls as one pipeline with the barrier behind it.

@@ -38,6 +38,7 @@ class Store:
         on_letters: LetterSink | None = None,
         on_entered: Callable[[str, Entered], None] | None = None,
         on_doubt: Callable[[str], None] | None = None,
+        on_part_ended: Callable[[asyncio.Task[None]], None] | None = None,
     ) -> None:
         self.hub = hub
         self.settings = settings or Settings()
@@ -54,10 +55,16 @@ class Store:
         }
         self._namespaces: dict[str, Transitions] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._on_part_ended = on_part_ended
+        for connection in (self.work, self.leases):
+            connection.greetings = lambda link=connection: self._greetings(link)
 
     async def __aenter__(self) -> Store:
         for name, lane in self._lanes.items():
-            self._tasks.append(asyncio.create_task(lane.run(), name=f"store-{name}"))
+            task = asyncio.create_task(lane.run(), name=f"store-{name}")
+            if self._on_part_ended is not None:
+                task.add_done_callback(self._on_part_ended)
+            self._tasks.append(task)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -105,15 +112,13 @@ class Store:
         Raises StoreFormat for data of another release, and the other store errors.
         """
         link = connection or self.work
-        s = self.settings
-        arguments = (self.hub, s.hub_ttl_ms, s.lease_ms, s.max_waiting, s.soft_bytes)
         try:
             # A server at its memory limit refuses to add even what is there already.
             if not await link.redis.sismember("corral:namespaces", namespace):
                 await link.redis.sadd("corral:namespaces", namespace)
         except Exception as error:
             raise explain(error) from error
-        (reply,) = await link.run([Call("enter", root_of(namespace), arguments)])
+        (reply,) = await link.run([self._enter_call(namespace)])
         if isinstance(reply, Exception):
             raise explain(reply)
         entered = Entered(text(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]))
@@ -121,6 +126,16 @@ class Store:
         if self._on_entered is not None:
             self._on_entered(namespace, entered)
         return entered
+
+    def _enter_call(self, namespace: str) -> Call:
+        s = self.settings
+        arguments = (self.hub, s.hub_ttl_ms, s.lease_ms, s.max_waiting, s.soft_bytes)
+        return Call("enter", root_of(namespace), arguments)
+
+    def _greetings(self, connection: Connection) -> list[Call]:
+        """Namespaces that this connection's lane has entered before are entered again."""
+        known = [name for link, name in self._entered if link == id(connection)]
+        return [self._enter_call(namespace) for namespace in known]
 
     def _deliver(self, namespace: str, letters: list[Any]) -> None:
         if self._on_letters is not None:

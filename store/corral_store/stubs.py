@@ -33,7 +33,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tick": (("hub", "interval_ms"), ()),
     "describe": (("hub", "what", "runs"), ()),
     "list_runs": (("hub", "statuses", "workflow", "limit", "score", "run"), ()),
-    "list_sessions": (("hub", "kind", "limit", "skip"), ()),
+    "list_sessions": (("hub", "kind", "limit", "after"), ()),
     "read_events": (("hub", "after", "limit", "runs"), ()),
     "read_feed": (("hub", "after", "limit"), ()),
     "stats": (("hub",), ()),

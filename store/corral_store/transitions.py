@@ -184,9 +184,11 @@ class Transitions:
         rows, more = await self._call(self._reads, "list_runs", head)
         return [(text(run), table(fields)) for run, fields in rows], (text(more[0]), text(more[1]))
 
-    async def list_sessions(self, kind: str, limit: int, skip: int) -> tuple[list[SessionRow], str]:
+    async def list_sessions(
+        self, kind: str, limit: int, after: str
+    ) -> tuple[list[SessionRow], str]:
         """A page of live sessions, and where the next begins ("" at the end)."""
-        rows, more = await self._call(self._reads, "list_sessions", (kind, limit, skip))
+        rows, more = await self._call(self._reads, "list_sessions", (kind, limit, after))
         return [SessionRow(text(s), table(f), bytes(p)) for s, f, p in rows], text(more[0])
 
     async def read_events(

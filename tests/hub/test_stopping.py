@@ -99,6 +99,6 @@ async def test_a_stream_that_stays_open_is_closed_in_the_store_when_its_hub_stop
         peer = Peer(hub.address)
         await peer.session()
     async with Store(valkey, "reader") as store:
-        (row,) = (await store.namespace("default").list_sessions("", 10, 0))[0]
+        (row,) = (await store.namespace("default").list_sessions("", 10, ""))[0]
     assert row.fields["state"] == "cut"
     await peer.channel.close()

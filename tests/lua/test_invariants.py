@@ -64,6 +64,7 @@ BREAKS: dict[str, Break] = {
     "open_shows_pools_with_room": lambda w: w.client.zadd(key(w, "open:workflow:x"), {POOL: 1}),
     "pool_is_listed": lambda w: w.client.srem(key(w, "pools:workflow:x"), POOL),
     "worker_has_one_session": lambda w: w.client.set(key(w, "worker:w-s1"), "s9"),
+    "session_is_listed_too": lambda w: w.client.zrem(key(w, "sessions"), "s1"),
     "lease_has_a_session": lambda w: w.client.zadd(key(w, "due:leases"), {"ghost": 1}),
 }
 IDLE, _ = pool_of(Declaration([("workflow:y", 1)], max=1))

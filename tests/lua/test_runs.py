@@ -395,3 +395,24 @@ def test_explain_says_what_each_worker_is_to_a_waiting_run(world: World) -> None
     assert counted == {"full": "1", "capability": "1", "draining": "1"}
     assert ["w-full", "full", "0"] in world.more
     assert world.call("explain", "nobody") == []
+
+
+def test_a_key_that_comes_with_a_later_submit_of_the_run_is_kept(world: World) -> None:
+    assert world.submit("r1") == "accepted"
+    assert world.submit("r1", idem="k") == "duplicate"
+    assert world.submit("r2", idem="k") == "duplicate"
+    assert world.run("r2") == {}
+
+
+def test_a_run_that_is_given_back_again_and_again_is_slowed_down(world: World) -> None:
+    world.open("s1")
+    world.submit("r1")
+    for _ in range(4):
+        assert world.run("r1")["status"] == "running"
+        world.report("s1", ("give_back", "r1", world.fence("r1"), 0, '"no"'))
+    assert world.run("r1")["status"] == "parked"
+    world.sound()
+    world.pass_time(1001)
+    world.tick()
+    assert world.run("r1")["status"] == "running"
+    world.sound()

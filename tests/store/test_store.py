@@ -211,3 +211,18 @@ async def test_a_namespace_that_cannot_be_entered_fails_its_own_calls_alone(
     )  # fmt: skip
     assert isinstance(results[1], StoreFormat)
     assert not [r for r in (results[0], results[2]) if isinstance(r, BaseException)]
+
+
+async def test_no_call_reaches_a_restarted_server_before_its_new_epoch(
+    own_valkey: ValkeyServer,
+) -> None:
+    """Placement is held back after a restart, for the very first call as well."""
+    async with Store(own_valkey.url, "a") as store:
+        t = store.namespace("n")
+        await t.open_session(new_session("s1"), [], resume=False)
+        own_valkey.kill()
+        await asyncio.to_thread(own_valkey.restart)
+        await t.submit([new_run("r1")])
+        (described,) = await t.describe(["r1"])
+    assert described is not None
+    assert described.fields["status"] == "pending"

@@ -155,6 +155,24 @@ function attempt.back(u, r, reason)
   place.arrive(u, r)
 end
 
+local RETURNS_AT_ONCE = 3
+
+-- A worker has given the run back. The first times it joins its line at once; who keeps
+-- giving back is slowed down, or the run's history would grow without a bound.
+function attempt.returned(u, r)
+  local returns = tonumber(r.returns or 0) + 1
+  unit.set(r, 'returns', returns)
+  if returns <= RETURNS_AT_ONCE then
+    attempt.back(u, r, 'given_back')
+    return
+  end
+  local due = text(u.now + min(PARK_MAX_MS, PARK_MS * 2 ^ (returns - RETURNS_AT_ONCE - 1)))
+  unit.set(r, 'session', '')
+  unit.set(r, 'due', due)
+  call('ZADD', keys.due(u, 'delays'), due, r.id)
+  events.status(u, r, 'parked', '{"reason":"given_back","due_ms":' .. due .. '}')
+end
+
 -- Tells the session to stop the run; it keeps its room until it has.
 function attempt.stop(u, s, r, reason)
   local held = call('HGET', keys.held(u, s.id), r.id)

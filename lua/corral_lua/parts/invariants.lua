@@ -172,6 +172,7 @@ function invariants.all(u)
   for _, sid in ipairs(call('ZRANGE', keys.due(u, 'leases'), 0, -1)) do
     local s = unit.session(u, sid)
     expect(s, 'lease_has_a_session', sid)
+    expect(call('ZSCORE', keys.at(u, 'sessions'), sid), 'session_is_listed_too', sid)
     if s and sessions.live(s) then of_session(u, s) end
   end
   return broken

@@ -26,6 +26,7 @@ local function create(u, argv)
   unit.set(s, 'stopping', 0)
   unit.set(s, 'opened', text(u.now))
   call('SET', keys.worker(u, argv[4]), sid)
+  call('ZADD', keys.at(u, 'sessions'), 0, sid)
   unit.count(u, 'sessions')
   return s
 end

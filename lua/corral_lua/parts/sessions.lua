@@ -43,6 +43,7 @@ function sessions.finish(u, s, why, limit)
   end
   call('DEL', keys.held(u, s.id), keys.mail(u, s.id))
   call('ZREM', keys.due(u, 'leases'), s.id)
+  call('ZREM', keys.at(u, 'sessions'), s.id)
   classes.leave(u, s.pool, s.id)
   unit.set(s, 'in_flight', 0)
   unit.set(s, 'stopping', 0)

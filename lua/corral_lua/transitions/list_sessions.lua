@@ -1,13 +1,15 @@
--- list_sessions: a page of live sessions, by when their lease ends. Reads only.
+-- list_sessions: a page of live sessions, by id. Reads only.
 -- KEYS  root
--- ARGV  hub, kind ('' all), limit, skip
+-- ARGV  hub, kind ('' all), limit, after   after: the last session of the page before, ''
+--       for the first
 -- GIVES per session: id, fields as a flat list, its pool as JSON; then where to go on,
 --       '' at the end
 -- AGAIN reads again
 
 function transitions.list_sessions(u, argv)
-  local out, skip, limit = {}, tonumber(argv[4]), tonumber(argv[3])
-  local ids = call('ZRANGE', keys.due(u, 'leases'), skip, skip + ITEMS_PER_CALL - 1)
+  local out, limit = {}, tonumber(argv[3])
+  local from = argv[4] == '' and '-' or '(' .. argv[4]
+  local ids = call('ZRANGE', keys.at(u, 'sessions'), from, '+', 'BYLEX', 'LIMIT', 0, ITEMS_PER_CALL)
   for i, sid in ipairs(ids) do
     local fields = call('HGETALL', keys.session(u, sid))
     local s = as_table(fields)
@@ -17,7 +19,7 @@ function transitions.list_sessions(u, argv)
         out[#out + 1] = { sid, fields, call('GET', keys.pool(u, s.pool)) }
       end
     end
-    if #out >= limit then return out, { i < #ids and text(skip + i) or '' } end
+    if #out >= limit then return out, { i < #ids and sid or '' } end
   end
-  return out, { #ids == ITEMS_PER_CALL and text(skip + ITEMS_PER_CALL) or '' }
+  return out, { #ids == ITEMS_PER_CALL and ids[#ids] or '' }
 end

@@ -79,7 +79,7 @@ local function outcome(u, s, word, r, fence, a)
   else
     attempt.record(u, r, 'given_back', '')
     unit.set(r, 'attempt', max(0, tonumber(r.attempt) - 1))
-    attempt.back(u, r, 'given_back')
+    attempt.returned(u, r)
   end
   return 'ok'
 end

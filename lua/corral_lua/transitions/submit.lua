@@ -20,7 +20,15 @@ local function known(u, id, request, idem)
     end
   end
   if u.runs[id] or call('EXISTS', keys.run(u, id)) == 1 then
-    return id, unit.run(u, id).request == request
+    local r = unit.run(u, id)
+    local same = r.request == request
+    -- A key that comes with a later submit of the same run is the run's as well.
+    if same and idem ~= '' and not r.idem then
+      unit.set(r, 'idem', idem)
+      unit.set(r, 'retention', text(max(tonumber(r.retention), WINDOW_MS)))
+      call('SET', keys.idem(u, idem), id .. ' v1:' .. request)
+    end
+    return id, same
   end
   return nil
 end
