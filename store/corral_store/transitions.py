@@ -7,7 +7,8 @@ raise the errors of `corral_store.errors`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from corral_store.batching import ITEMS_PER_CALL, Lane
@@ -54,6 +55,16 @@ def letter_of(raw: Sequence[Any]) -> Letter:
     )  # fmt: skip
 
 
+def _in_order(record: type) -> attrgetter[Any]:
+    """Reads a record's fields as a tuple; dataclasses.astuple copies each value deeply."""
+    return attrgetter(*(field.name for field in fields(record)))
+
+
+_run_fields = _in_order(NewRun)
+_report_fields = _in_order(Report)
+_session_fields = _in_order(NewSession)
+
+
 class Transitions:
     """The transitions of a namespace, as one hub calls them.
 
@@ -80,7 +91,7 @@ class Transitions:
     async def submit(self, runs: Sequence[NewRun]) -> list[Submitted]:
         """Accepts up to 256 runs; see submit.lua for the verdicts."""
         verdicts, _ = await self._call(
-            self._work, "submit", (), [astuple(run) for run in runs], merge=True
+            self._work, "submit", (), [_run_fields(run) for run in runs], merge=True
         )
         return [Submitted(*(text(part) for part in verdict)) for verdict in verdicts]
 
@@ -91,7 +102,7 @@ class Transitions:
 
     async def report(self, session: str, stream: int, reports: Sequence[Report]) -> list[str]:
         """Stores what a worker says about its runs, in order; up to 256 at once."""
-        items = [astuple(report) for report in reports]
+        items = [_report_fields(report) for report in reports]
         verdicts, _ = await self._call(self._work, "report", (session, stream), items)
         return [text(verdict) for verdict in verdicts]
 
@@ -102,7 +113,9 @@ class Transitions:
         in one call, as what is not named is sent again."""
         name = "resume_session" if resume else "open_session"
         items = [(one.run, one.fence) for one in held]
-        verdict, more = await self._call(self._work, name, astuple(session), items, most=HELD)
+        verdict, more = await self._call(
+            self._work, name, _session_fields(session), items, most=HELD
+        )
         if text(verdict[0]) != "ok":
             return Opened(text(verdict[0]))
         kept = tuple(
