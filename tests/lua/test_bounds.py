@@ -134,11 +134,13 @@ def test_a_flow_that_was_served_gains_nothing_by_the_end_of_a_backlog(world: Wor
     """Virtual time goes on from where the backlog left it."""
     for i in range(6):
         world.submit(f"a{i}", flow="a")
-    world.open("s1", max=6)
+    world.submit("c0", flow="c")
+    world.open("s1", max=7)
     world.submit("b0", flow="b")
     world.submit("a6", flow="a")
     flows = f"{world.root}flows:{world.run('b0')['class']}:4"
-    assert [world.client.zscore(flows, flow) for flow in ("a", "b")] == [6.0, 6.0]
+    a, b = (world.client.zscore(flows, flow) for flow in ("a", "b"))
+    assert a == b >= 1
     world.sound()
 
 

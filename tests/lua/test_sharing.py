@@ -128,3 +128,32 @@ def test_thousands_of_submits_never_fill_a_session_beyond_its_limit(world: World
     world.flush()
     assert [len(world.held(f"s{n}")) for n in range(20)] == [7] * 20
     world.sound()
+
+
+def test_classes_of_one_tenant_take_turns(world: World) -> None:
+    """Runs of one key with different needs: none waits for the end of the others' backlog."""
+    world.gather()
+    for i in range(60):
+        for name in "abc":
+            world.submit(f"{name}-{i}", constraints=constraints(preferred={"n": name}))
+    world.flush()
+    world.open("s1")
+    served = Counter(run.split("-")[0] for run in serve(world, "s1", 30))
+    assert served == {"a": 10, "b": 10, "c": 10}
+
+
+def test_classes_of_several_tenants_take_turns(world: World) -> None:
+    world.gather()
+    for i in range(60):
+        for name in "abc":
+            for flow in ("one", "two"):
+                shape = constraints(preferred={"n": name})
+                world.submit(f"{flow}-{name}-{i}", flow=flow, constraints=shape)
+    world.flush()
+    world.open("s1")
+    order = serve(world, "s1", 120)
+    flows = Counter(run.split("-")[0] for run in order)
+    names = Counter(run.split("-")[1] for run in order)
+    assert abs(flows["one"] - flows["two"]) <= 20
+    assert min(names.values()) >= 20
+    world.sound()

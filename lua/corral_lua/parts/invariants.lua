@@ -68,7 +68,7 @@ end
 
 local function of_lines(u)
   for _, kind in ipairs(call('ZRANGE', keys.at(u, 'kinds'), 0, -1)) do
-    local total, queue = 0, as_table(call('HGETALL', keys.queue(u, kind)))
+    local counted, total, queue = {}, 0, as_table(call('HGETALL', keys.queue(u, kind)))
     for _, class in ipairs(call('SMEMBERS', keys.classes(u, kind))) do
       local fitted = call('EXISTS', keys.fits(u, class)) == 1
       for band = 0, BANDS - 1 do
@@ -76,6 +76,7 @@ local function of_lines(u)
         for i = 1, #flows, 2 do
           local n = call('ZCARD', keys.flow(u, class, band, flows[i]))
           expect(n > 0, 'flow_has_runs', class, text(band), flows[i])
+          counted[band .. ' ' .. flows[i]] = (counted[band .. ' ' .. flows[i]] or 0) + 1
           waiting = waiting + n
         end
         total = total + waiting
@@ -91,6 +92,13 @@ local function of_lines(u)
         expect(said == (fit.fits(u, pool, class) ~= nil), 'fits_is_true', class, pool)
       end
     end
+    for band = 0, BANDS - 1 do
+      for flow, n in pairs(as_table(call('HGETALL', keys.waits(u, kind, band)))) do
+        expect(counted[band .. ' ' .. flow] == tonumber(n), 'flows_that_wait_are_counted', kind, flow)
+        counted[band .. ' ' .. flow] = nil
+      end
+    end
+    expect(next(counted) == nil, 'flows_that_wait_are_counted', kind)
     expect(tonumber(call('ZSCORE', keys.at(u, 'kinds'), kind)) == total, 'kind_counts_its_lines', kind)
     local wfq = as_table(call('HGETALL', keys.wfq(u, kind)))
     for band = 0, BANDS - 1 do

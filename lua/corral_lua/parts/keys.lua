@@ -25,6 +25,7 @@ function keys.wfq(u, kind) return u.root .. 'wfq:' .. kind end
 function keys.clocks(u, kind) return u.root .. 'clocks:' .. kind end
 function keys.line(u, kind, band) return u.root .. 'line:' .. band .. ':' .. kind end
 function keys.vt(u, kind, band) return u.root .. 'vt:' .. band .. ':' .. kind end
+function keys.waits(u, kind, band) return u.root .. 'waits:' .. band .. ':' .. kind end
 function keys.flows(u, class, band) return u.root .. 'flows:' .. class .. ':' .. band end
 function keys.flow(u, class, band, flow)
   return u.root .. 'flow:' .. class .. ':' .. band .. ':' .. flow

@@ -21,6 +21,20 @@ local function rest(u, kind, band)
   end
 end
 
+-- How far, in services, a class may stand before the real time of its first flow without
+-- being moved: its flow was served in other classes meanwhile. Moving it each time would
+-- cost every service a walk over all classes of the flow.
+local SLACK = 8
+
+-- Classes of equal time take turns: behind the time stands when a class was served last.
+local TURN, TURNS = 1e-9, 1000000
+
+-- A flow begins (+1) or ends (-1) to wait in one more class of a band.
+local function waits(u, kind, band, flow, by)
+  local key = keys.waits(u, kind, band)
+  if call('HINCRBY', key, flow, by) == 0 then call('HDEL', key, flow) end
+end
+
 -- Puts the class where its first flow says, or takes it out of the line: a class
 -- without flows, or that no live pool fits, does not stand there.
 function line.stand(u, kind, band, class)
@@ -77,6 +91,7 @@ function line.join(u, r)
     local own = tonumber(call('ZSCORE', keys.vt(u, r.kind, r.band), r.flow) or '0')
     local start = max(own, clock_of(u, r.kind, r.band))
     call('ZADD', keys.flows(u, r.class, r.band), text(start), r.flow)
+    waits(u, r.kind, r.band, r.flow, 1)
     line.stand(u, r.kind, r.band, r.class)
   end
 end
@@ -84,9 +99,12 @@ end
 local function after_flow(u, kind, band, class, flow, time)
   local flows = keys.flows(u, class, band)
   if call('EXISTS', keys.flow(u, class, band, flow)) == 1 then
-    if time then call('ZADD', flows, text(time), flow) end
+    if time then
+      call('ZADD', flows, text(time + unit.next_turn(u) % TURNS * TURN), flow)
+    end
   else
     call('ZREM', flows, flow)
+    waits(u, kind, band, flow, -1)
   end
   line.stand(u, kind, band, class)
 end
@@ -100,13 +118,13 @@ function line.leave(u, r)
   return true
 end
 
--- Moves the first flow of a class to its real time when it was served in another class
--- meanwhile; true when something moved.
+-- Moves the first flow of a class to its real time when it was served in other classes
+-- meanwhile, beyond the slack; true when something moved.
 local function correct(u, kind, band, class)
   local flows = keys.flows(u, class, band)
   local first = call('ZRANGE', flows, 0, 0, 'WITHSCORES')
   local real = tonumber(call('ZSCORE', keys.vt(u, kind, band), first[1]) or '0')
-  if real <= tonumber(first[2]) then return false end
+  if real <= tonumber(first[2]) + SLACK then return false end
   call('ZADD', flows, text(real), first[1])
   line.stand(u, kind, band, class)
   return true
@@ -160,15 +178,17 @@ local function pop(u, kind, s, pool)
   local band, class = pick(u, kind, s, pool)
   if not band then return nil end
   local first = call('ZRANGE', keys.flows(u, class, band), 0, 0, 'WITHSCORES')
-  local flow, start = first[1], tonumber(first[2])
+  local flow, vt = first[1], keys.vt(u, kind, band)
+  local start = max(tonumber(first[2]), tonumber(call('ZSCORE', vt, first[1]) or '0'))
+  -- A flow that waits alone has nobody to share with; its time stands still.
+  local alone = call('HLEN', keys.waits(u, kind, band)) == 1
   local popped = call('ZPOPMIN', keys.flow(u, class, band, flow))
   local r = unit.run(u, popped[1])
   count(u, kind, class, band, -1)
   local time = start
-  if r.charged ~= '1' then
+  if r.charged ~= '1' and not alone then
     time = start + 1 / tonumber(r.weight or 1)
-    local vt = keys.vt(u, kind, band)
-    call('HSET', keys.clocks(u, kind), band, text(start))
+    call('HSET', keys.clocks(u, kind), band, text(max(start, clock_of(u, kind, band))))
     call('ZADD', vt, text(time), flow)
     call('ZREMRANGEBYSCORE', vt, '-inf', text(start))
     call('ZREMRANGEBYRANK', vt, 0, -FLOWS_REMEMBERED - 1)
