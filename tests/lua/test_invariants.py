@@ -45,9 +45,7 @@ BREAKS: dict[str, Break] = {
         key(w, "line:4:workflow:x"), 5, CLASS
     ),
     "fits_is_true": lambda w: w.client.srem(key(w, f"fits:{CLASS}"), POOL),
-    "flows_that_wait_are_counted": lambda w: w.client.hincrby(
-        key(w, "waits:4:workflow:x"), "-", 1
-    ),
+    "flows_that_wait_are_counted": lambda w: w.client.hincrby(key(w, "waits:4:workflow:x"), "-", 1),
     "kind_counts_its_lines": lambda w: w.client.zincrby(key(w, "kinds"), 1, "workflow:x"),
     "band_stands_while_backlogged": lambda w: w.client.hdel(key(w, "wfq:workflow:x"), "4"),
     "no_run_waits_beside_room": lambda w: (
