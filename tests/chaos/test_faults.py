@@ -5,6 +5,7 @@ A fault takes every guard that keeps the promise, as one alone is often covered 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,19 @@ PLANS = {
 FOUND_AS = {LEASE_CLOCK: "doubled", FENCE: "stale", MAIL: "lost", STREAM: "doubled"}
 
 
+# Whether a kill hits the moment that a fault needs is chance; one of some rounds does.
+ROUNDS = 5
+
+
 @pytest.mark.parametrize("fault", PLANS)
 async def test_a_round_finds_the_fault(tmp_path: Path, fault: str) -> None:
-    figures = await play(PLANS[fault], tmp_path)
-    assert FOUND_AS[fault] in {violation.kind for violation in figures.violations}
+    plan = PLANS[fault]
+    kinds: set[str] = set()
+    for seed in range(plan.seed, plan.seed + ROUNDS):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        figures = await play(replace(plan, seed=seed), folder)
+        kinds |= {violation.kind for violation in figures.violations}
+        if FOUND_AS[fault] in kinds:
+            return
+    raise AssertionError(f"{ROUNDS} rounds found {sorted(kinds)}, not {FOUND_AS[fault]}")
