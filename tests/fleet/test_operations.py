@@ -86,3 +86,30 @@ async def test_workers_are_drained_by_what_they_offer_and_their_tags(fleet: Flee
         return [row.worker_id for row in await client.list_workers()] == ["w3"]
 
     await fleet.eventually(one_left)
+
+
+async def test_hubs_restarted_in_turn_delay_no_run_by_more_than_a_second(fleet: Fleet) -> None:
+    hubs = [fleet.hub(name) for name in "abc"]
+    for i in range(6):
+        await fleet.worker(f"w{i}", room=3)
+    client = await fleet.client()
+    waits: list[int] = []
+    restarted = asyncio.Event()
+
+    async def keep_running() -> None:
+        while not restarted.is_set():
+            run = await client.submit_workflow("nap", {"seconds": 0})
+            await run.result(timeout=20)
+            ended = await run.describe()
+            waits.append(ended.ended_at_ms - ended.submitted_at_ms)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(keep_running())
+        for hub in hubs:
+            assert await asyncio.to_thread(hub.terminate) == 0
+            await asyncio.to_thread(hub.start)
+        restarted.set()
+    assert len(waits) > 50
+    assert max(waits) < 1000
+    assert set(fleet.executions.values()) == {1}
