@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from corral_store.batching import Lane
 from corral_store.connection import Barrier, Call, Connection, explain, root_of
 from corral_store.ending import cancel_all
@@ -116,7 +118,7 @@ class Store:
             # A server at its memory limit refuses to add even what is there already.
             if not await link.redis.sismember("corral:namespaces", namespace):
                 await link.redis.sadd("corral:namespaces", namespace)
-        except Exception as error:
+        except (RedisError, OSError, TimeoutError) as error:
             raise explain(error) from error
         (reply,) = await link.run([self._enter_call(namespace)])
         if isinstance(reply, Exception):

@@ -37,7 +37,7 @@ function unit.open(root, hub)
     full = values[11] == '1', hold = tonumber(values[12] or '0'), sweep = values[13] == '1',
     max_waiting = tonumber(values[14] or '0'), soft_bytes = tonumber(values[15] or '0'),
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
-    born = {}, unshown = {}, held = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
+    born = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
     meta = {},
   }
   return u
