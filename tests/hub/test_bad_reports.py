@@ -57,7 +57,6 @@ async def work(place: Place) -> Work:
         ({"payload": b"{"}, "event.payload is no JSON"),
         ({"payload": b"\xff"}, "event.payload is no JSON"),
         ({"payload": DEEP}, "nested"),
-        ({"ephemeral": True}, "ephemeral"),
     ],
 )
 async def test_a_wrong_event_is_unsupported_and_the_session_lives(

@@ -123,7 +123,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     time_ms: int
     attempt: int
     cursor: str
-    ephemeral: bool = False
 
 
 class GapInEvents(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,7 +294,6 @@ def event_from_wire(wire: common_pb2.Event) -> Event:
         time_ms=wire.time_ms,
         attempt=wire.attempt,
         cursor=wire.cursor,
-        ephemeral=wire.ephemeral,
     )
 
 

@@ -219,7 +219,7 @@ class RunError(_message.Message):
     def __init__(self, code: _Optional[_Union[ErrorCode, str]] = ..., type: _Optional[str] = ..., message: _Optional[str] = ..., retryable: bool = ..., retry_after_ms: _Optional[int] = ..., details: _Optional[bytes] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("run_id", "number", "type", "payload", "time_ms", "attempt", "cursor", "ephemeral")
+    __slots__ = ("run_id", "number", "type", "payload", "time_ms", "attempt", "cursor", "fence", "workflow")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -227,7 +227,8 @@ class Event(_message.Message):
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
-    EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    WORKFLOW_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     number: int
     type: str
@@ -235,8 +236,42 @@ class Event(_message.Message):
     time_ms: int
     attempt: int
     cursor: str
-    ephemeral: bool
-    def __init__(self, run_id: _Optional[str] = ..., number: _Optional[int] = ..., type: _Optional[str] = ..., payload: _Optional[bytes] = ..., time_ms: _Optional[int] = ..., attempt: _Optional[int] = ..., cursor: _Optional[str] = ..., ephemeral: bool = ...) -> None: ...
+    fence: str
+    workflow: str
+    def __init__(self, run_id: _Optional[str] = ..., number: _Optional[int] = ..., type: _Optional[str] = ..., payload: _Optional[bytes] = ..., time_ms: _Optional[int] = ..., attempt: _Optional[int] = ..., cursor: _Optional[str] = ..., fence: _Optional[str] = ..., workflow: _Optional[str] = ...) -> None: ...
+
+class EphemeralEvents(_message.Message):
+    __slots__ = ("run_id", "fence", "first", "items", "attempt", "cursor")
+    class Item(_message.Message):
+        __slots__ = ("type", "payload")
+        TYPE_FIELD_NUMBER: _ClassVar[int]
+        PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+        type: str
+        payload: bytes
+        def __init__(self, type: _Optional[str] = ..., payload: _Optional[bytes] = ...) -> None: ...
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    fence: str
+    first: int
+    items: _containers.RepeatedCompositeFieldContainer[EphemeralEvents.Item]
+    attempt: int
+    cursor: str
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., first: _Optional[int] = ..., items: _Optional[_Iterable[_Union[EphemeralEvents.Item, _Mapping]]] = ..., attempt: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class InputAnswer(_message.Message):
+    __slots__ = ("request_id", "response", "lapsed")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    LAPSED_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    response: bytes
+    lapsed: bool
+    def __init__(self, request_id: _Optional[str] = ..., response: _Optional[bytes] = ..., lapsed: bool = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("number", "worker_id", "session_id", "hub", "fence", "started_at_ms", "ended_at_ms", "outcome", "error")

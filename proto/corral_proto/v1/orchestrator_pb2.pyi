@@ -41,7 +41,7 @@ class ResourceHint(_message.Message):
     def __init__(self, vram_mb: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
 
 class SubmitWorkflowRequest(_message.Message):
-    __slots__ = ("run_id", "workflow", "workflow_version", "input", "capability", "required_tags", "selector", "tolerations", "priority", "idempotency_key", "deadline_ms", "max_queue_wait_ms", "max_run_ms", "start_delay_ms", "wait_for_worker", "resource_hint", "fairness", "retry", "max_lost", "retention_ms", "labels", "trace", "parent_run_id", "affinity_key", "limits", "waiter_lease_ms")
+    __slots__ = ("run_id", "workflow", "workflow_version", "input", "capability", "required_tags", "selector", "tolerations", "priority", "idempotency_key", "deadline_ms", "max_queue_wait_ms", "max_run_ms", "start_delay_ms", "wait_for_worker", "resource_hint", "fairness", "retry", "max_lost", "retention_ms", "labels", "trace", "parent_run_id", "affinity_key", "limits", "waiter_lease_ms", "no_retry_after_chunk")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,7 @@ class SubmitWorkflowRequest(_message.Message):
     AFFINITY_KEY_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     WAITER_LEASE_MS_FIELD_NUMBER: _ClassVar[int]
+    NO_RETRY_AFTER_CHUNK_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     workflow: str
     workflow_version: int
@@ -101,7 +102,8 @@ class SubmitWorkflowRequest(_message.Message):
     affinity_key: str
     limits: _containers.RepeatedCompositeFieldContainer[_common_pb2.Limit]
     waiter_lease_ms: int
-    def __init__(self, run_id: _Optional[str] = ..., workflow: _Optional[str] = ..., workflow_version: _Optional[int] = ..., input: _Optional[bytes] = ..., capability: _Optional[_Union[_common_pb2.Capability, _Mapping]] = ..., required_tags: _Optional[_Iterable[str]] = ..., selector: _Optional[_Union[_common_pb2.Selector, _Mapping]] = ..., tolerations: _Optional[_Iterable[_Union[_common_pb2.Toleration, _Mapping]]] = ..., priority: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., deadline_ms: _Optional[int] = ..., max_queue_wait_ms: _Optional[int] = ..., max_run_ms: _Optional[int] = ..., start_delay_ms: _Optional[int] = ..., wait_for_worker: bool = ..., resource_hint: _Optional[_Union[ResourceHint, _Mapping]] = ..., fairness: _Optional[_Union[_common_pb2.Fairness, _Mapping]] = ..., retry: _Optional[_Union[_common_pb2.RetryPolicy, _Mapping]] = ..., max_lost: _Optional[int] = ..., retention_ms: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., trace: _Optional[_Union[_common_pb2.TraceContext, _Mapping]] = ..., parent_run_id: _Optional[str] = ..., affinity_key: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[_common_pb2.Limit, _Mapping]]] = ..., waiter_lease_ms: _Optional[int] = ...) -> None: ...
+    no_retry_after_chunk: bool
+    def __init__(self, run_id: _Optional[str] = ..., workflow: _Optional[str] = ..., workflow_version: _Optional[int] = ..., input: _Optional[bytes] = ..., capability: _Optional[_Union[_common_pb2.Capability, _Mapping]] = ..., required_tags: _Optional[_Iterable[str]] = ..., selector: _Optional[_Union[_common_pb2.Selector, _Mapping]] = ..., tolerations: _Optional[_Iterable[_Union[_common_pb2.Toleration, _Mapping]]] = ..., priority: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., deadline_ms: _Optional[int] = ..., max_queue_wait_ms: _Optional[int] = ..., max_run_ms: _Optional[int] = ..., start_delay_ms: _Optional[int] = ..., wait_for_worker: bool = ..., resource_hint: _Optional[_Union[ResourceHint, _Mapping]] = ..., fairness: _Optional[_Union[_common_pb2.Fairness, _Mapping]] = ..., retry: _Optional[_Union[_common_pb2.RetryPolicy, _Mapping]] = ..., max_lost: _Optional[int] = ..., retention_ms: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., trace: _Optional[_Union[_common_pb2.TraceContext, _Mapping]] = ..., parent_run_id: _Optional[str] = ..., affinity_key: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[_common_pb2.Limit, _Mapping]]] = ..., waiter_lease_ms: _Optional[int] = ..., no_retry_after_chunk: bool = ...) -> None: ...
 
 class SubmitWorkflowResponse(_message.Message):
     __slots__ = ("run", "deduplicated", "warnings", "durability")
@@ -165,26 +167,32 @@ class DescribeWorkflowResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[_common_pb2.Run, _Mapping]] = ...) -> None: ...
 
 class SubscribeRunEventsRequest(_message.Message):
-    __slots__ = ("run_id", "cursor", "ephemeral")
+    __slots__ = ("run_id", "cursor", "ephemeral", "ephemeral_cursor")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_CURSOR_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     cursor: str
     ephemeral: bool
-    def __init__(self, run_id: _Optional[str] = ..., cursor: _Optional[str] = ..., ephemeral: bool = ...) -> None: ...
+    ephemeral_cursor: str
+    def __init__(self, run_id: _Optional[str] = ..., cursor: _Optional[str] = ..., ephemeral: bool = ..., ephemeral_cursor: _Optional[str] = ...) -> None: ...
 
 class SubscribeRunEventsResponse(_message.Message):
-    __slots__ = ("event", "gap", "ping", "end")
+    __slots__ = ("event", "gap", "ping", "end", "ephemeral")
     class Gap(_message.Message):
-        __slots__ = ("first", "last", "reason")
+        __slots__ = ("first", "last", "reason", "ephemeral", "fence")
         FIRST_FIELD_NUMBER: _ClassVar[int]
         LAST_FIELD_NUMBER: _ClassVar[int]
         REASON_FIELD_NUMBER: _ClassVar[int]
+        EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
+        FENCE_FIELD_NUMBER: _ClassVar[int]
         first: int
         last: int
         reason: str
-        def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+        ephemeral: bool
+        fence: str
+        def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ..., reason: _Optional[str] = ..., ephemeral: bool = ..., fence: _Optional[str] = ...) -> None: ...
     class Ping(_message.Message):
         __slots__ = ("time_ms",)
         TIME_MS_FIELD_NUMBER: _ClassVar[int]
@@ -199,21 +207,25 @@ class SubscribeRunEventsResponse(_message.Message):
     GAP_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
     event: _common_pb2.Event
     gap: SubscribeRunEventsResponse.Gap
     ping: SubscribeRunEventsResponse.Ping
     end: SubscribeRunEventsResponse.End
-    def __init__(self, event: _Optional[_Union[_common_pb2.Event, _Mapping]] = ..., gap: _Optional[_Union[SubscribeRunEventsResponse.Gap, _Mapping]] = ..., ping: _Optional[_Union[SubscribeRunEventsResponse.Ping, _Mapping]] = ..., end: _Optional[_Union[SubscribeRunEventsResponse.End, _Mapping]] = ...) -> None: ...
+    ephemeral: _common_pb2.EphemeralEvents
+    def __init__(self, event: _Optional[_Union[_common_pb2.Event, _Mapping]] = ..., gap: _Optional[_Union[SubscribeRunEventsResponse.Gap, _Mapping]] = ..., ping: _Optional[_Union[SubscribeRunEventsResponse.Ping, _Mapping]] = ..., end: _Optional[_Union[SubscribeRunEventsResponse.End, _Mapping]] = ..., ephemeral: _Optional[_Union[_common_pb2.EphemeralEvents, _Mapping]] = ...) -> None: ...
 
 class SubscribeAllRequest(_message.Message):
-    __slots__ = ("cursor", "workflow", "status_only")
+    __slots__ = ("cursor", "workflow", "status_only", "filter")
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_FIELD_NUMBER: _ClassVar[int]
     STATUS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
     cursor: str
     workflow: str
     status_only: bool
-    def __init__(self, cursor: _Optional[str] = ..., workflow: _Optional[str] = ..., status_only: bool = ...) -> None: ...
+    filter: RunFilter
+    def __init__(self, cursor: _Optional[str] = ..., workflow: _Optional[str] = ..., status_only: bool = ..., filter: _Optional[_Union[RunFilter, _Mapping]] = ...) -> None: ...
 
 class SubscribeAllResponse(_message.Message):
     __slots__ = ("event", "gap", "ping")
@@ -238,14 +250,62 @@ class SubscribeAllResponse(_message.Message):
     def __init__(self, event: _Optional[_Union[_common_pb2.Event, _Mapping]] = ..., gap: _Optional[_Union[SubscribeAllResponse.Gap, _Mapping]] = ..., ping: _Optional[_Union[SubscribeAllResponse.Ping, _Mapping]] = ...) -> None: ...
 
 class ListWorkersRequest(_message.Message):
-    __slots__ = ("kind", "limit", "cursor")
+    __slots__ = ("kind", "limit", "cursor", "filter")
     KIND_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
     kind: str
     limit: int
     cursor: str
-    def __init__(self, kind: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    filter: WorkerFilter
+    def __init__(self, kind: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., filter: _Optional[_Union[WorkerFilter, _Mapping]] = ...) -> None: ...
+
+class WorkerFilter(_message.Message):
+    __slots__ = ("worker_ids", "kind", "tags", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WORKER_IDS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    worker_ids: _containers.RepeatedScalarFieldContainer[str]
+    kind: str
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, worker_ids: _Optional[_Iterable[str]] = ..., kind: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class DrainWorkersRequest(_message.Message):
+    __slots__ = ("filter", "mode", "cursor")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    filter: WorkerFilter
+    mode: DrainMode
+    cursor: str
+    def __init__(self, filter: _Optional[_Union[WorkerFilter, _Mapping]] = ..., mode: _Optional[_Union[DrainMode, str]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class DrainWorkersResponse(_message.Message):
+    __slots__ = ("items", "cursor", "durability")
+    class Item(_message.Message):
+        __slots__ = ("worker_id", "in_flight")
+        WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+        IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+        worker_id: str
+        in_flight: int
+        def __init__(self, worker_id: _Optional[str] = ..., in_flight: _Optional[int] = ...) -> None: ...
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[DrainWorkersResponse.Item]
+    cursor: str
+    durability: _common_pb2.Durability
+    def __init__(self, items: _Optional[_Iterable[_Union[DrainWorkersResponse.Item, _Mapping]]] = ..., cursor: _Optional[str] = ..., durability: _Optional[_Union[_common_pb2.Durability, str]] = ...) -> None: ...
 
 class WorkerInfo(_message.Message):
     __slots__ = ("worker_id", "session_id", "stream", "hub", "capabilities", "tags", "labels", "taints", "admission", "in_flight", "stopping", "draining", "connected", "opened_at_ms", "sdk", "resident", "vram_used_mb")
@@ -327,22 +387,117 @@ class RespondToInputRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., request_id: _Optional[str] = ..., response: _Optional[bytes] = ...) -> None: ...
 
 class RespondToInputResponse(_message.Message):
-    __slots__ = ("deduplicated",)
+    __slots__ = ("deduplicated", "durability")
     DEDUPLICATED_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
     deduplicated: bool
-    def __init__(self, deduplicated: bool = ...) -> None: ...
+    durability: _common_pb2.Durability
+    def __init__(self, deduplicated: bool = ..., durability: _Optional[_Union[_common_pb2.Durability, str]] = ...) -> None: ...
+
+class ListInputsRequest(_message.Message):
+    __slots__ = ("run_id", "limit", "cursor")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    limit: int
+    cursor: str
+    def __init__(self, run_id: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class ListInputsResponse(_message.Message):
+    __slots__ = ("inputs", "cursor")
+    class Input(_message.Message):
+        __slots__ = ("run_id", "request_id", "prompt", "metadata", "schema", "asked_at_ms", "due_at_ms", "workflow", "status")
+        RUN_ID_FIELD_NUMBER: _ClassVar[int]
+        REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+        PROMPT_FIELD_NUMBER: _ClassVar[int]
+        METADATA_FIELD_NUMBER: _ClassVar[int]
+        SCHEMA_FIELD_NUMBER: _ClassVar[int]
+        ASKED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+        DUE_AT_MS_FIELD_NUMBER: _ClassVar[int]
+        WORKFLOW_FIELD_NUMBER: _ClassVar[int]
+        STATUS_FIELD_NUMBER: _ClassVar[int]
+        run_id: str
+        request_id: str
+        prompt: str
+        metadata: bytes
+        schema: bytes
+        asked_at_ms: int
+        due_at_ms: int
+        workflow: str
+        status: _common_pb2.RunStatus
+        def __init__(self, run_id: _Optional[str] = ..., request_id: _Optional[str] = ..., prompt: _Optional[str] = ..., metadata: _Optional[bytes] = ..., schema: _Optional[bytes] = ..., asked_at_ms: _Optional[int] = ..., due_at_ms: _Optional[int] = ..., workflow: _Optional[str] = ..., status: _Optional[_Union[_common_pb2.RunStatus, str]] = ...) -> None: ...
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    inputs: _containers.RepeatedCompositeFieldContainer[ListInputsResponse.Input]
+    cursor: str
+    def __init__(self, inputs: _Optional[_Iterable[_Union[ListInputsResponse.Input, _Mapping]]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class ListQueuesRequest(_message.Message):
+    __slots__ = ("kind", "limit", "cursor")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    limit: int
+    cursor: str
+    def __init__(self, kind: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class ListQueuesResponse(_message.Message):
+    __slots__ = ("queues", "kinds", "cursor", "now_ms")
+    class Queue(_message.Message):
+        __slots__ = ("kind", "band", "class_id", "constraints", "waiting", "flows", "deficit", "oldest_at_ms", "placeable")
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        BAND_FIELD_NUMBER: _ClassVar[int]
+        CLASS_ID_FIELD_NUMBER: _ClassVar[int]
+        CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+        WAITING_FIELD_NUMBER: _ClassVar[int]
+        FLOWS_FIELD_NUMBER: _ClassVar[int]
+        DEFICIT_FIELD_NUMBER: _ClassVar[int]
+        OLDEST_AT_MS_FIELD_NUMBER: _ClassVar[int]
+        PLACEABLE_FIELD_NUMBER: _ClassVar[int]
+        kind: str
+        band: int
+        class_id: str
+        constraints: bytes
+        waiting: int
+        flows: int
+        deficit: float
+        oldest_at_ms: int
+        placeable: bool
+        def __init__(self, kind: _Optional[str] = ..., band: _Optional[int] = ..., class_id: _Optional[str] = ..., constraints: _Optional[bytes] = ..., waiting: _Optional[int] = ..., flows: _Optional[int] = ..., deficit: _Optional[float] = ..., oldest_at_ms: _Optional[int] = ..., placeable: bool = ...) -> None: ...
+    class Kind(_message.Message):
+        __slots__ = ("kind", "waiting", "paused")
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        WAITING_FIELD_NUMBER: _ClassVar[int]
+        PAUSED_FIELD_NUMBER: _ClassVar[int]
+        kind: str
+        waiting: int
+        paused: bool
+        def __init__(self, kind: _Optional[str] = ..., waiting: _Optional[int] = ..., paused: bool = ...) -> None: ...
+    QUEUES_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    NOW_MS_FIELD_NUMBER: _ClassVar[int]
+    queues: _containers.RepeatedCompositeFieldContainer[ListQueuesResponse.Queue]
+    kinds: _containers.RepeatedCompositeFieldContainer[ListQueuesResponse.Kind]
+    cursor: str
+    now_ms: int
+    def __init__(self, queues: _Optional[_Iterable[_Union[ListQueuesResponse.Queue, _Mapping]]] = ..., kinds: _Optional[_Iterable[_Union[ListQueuesResponse.Kind, _Mapping]]] = ..., cursor: _Optional[str] = ..., now_ms: _Optional[int] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("statuses", "workflow", "limit", "cursor")
+    __slots__ = ("statuses", "workflow", "limit", "cursor", "filter")
     STATUSES_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
     statuses: _containers.RepeatedScalarFieldContainer[_common_pb2.RunStatus]
     workflow: str
     limit: int
     cursor: str
-    def __init__(self, statuses: _Optional[_Iterable[_Union[_common_pb2.RunStatus, str]]] = ..., workflow: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    filter: RunFilter
+    def __init__(self, statuses: _Optional[_Iterable[_Union[_common_pb2.RunStatus, str]]] = ..., workflow: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ..., filter: _Optional[_Union[RunFilter, _Mapping]] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("runs", "cursor")
@@ -391,7 +546,7 @@ class GetStatsResponse(_message.Message):
     def __init__(self, totals: _Optional[_Mapping[str, int]] = ..., queues: _Optional[_Iterable[_Union[GetStatsResponse.Queue, _Mapping]]] = ..., sessions: _Optional[int] = ..., hubs: _Optional[_Iterable[str]] = ..., epoch: _Optional[int] = ..., full: bool = ...) -> None: ...
 
 class RunFilter(_message.Message):
-    __slots__ = ("statuses", "workflow", "labels")
+    __slots__ = ("statuses", "workflow", "labels", "kind", "worker_id", "worker_tags")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -402,10 +557,16 @@ class RunFilter(_message.Message):
     STATUSES_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    WORKER_TAGS_FIELD_NUMBER: _ClassVar[int]
     statuses: _containers.RepeatedScalarFieldContainer[_common_pb2.RunStatus]
     workflow: str
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, statuses: _Optional[_Iterable[_Union[_common_pb2.RunStatus, str]]] = ..., workflow: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    kind: str
+    worker_id: str
+    worker_tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, statuses: _Optional[_Iterable[_Union[_common_pb2.RunStatus, str]]] = ..., workflow: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., kind: _Optional[str] = ..., worker_id: _Optional[str] = ..., worker_tags: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CancelWorkflowsRequest(_message.Message):
     __slots__ = ("filter", "reason", "cursor")

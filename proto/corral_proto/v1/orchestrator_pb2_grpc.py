@@ -84,6 +84,11 @@ class OrchestratorStub(object):
                 request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.RespondToInputRequest.SerializeToString,
                 response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.RespondToInputResponse.FromString,
                 _registered_method=True)
+        self.ListInputs = channel.unary_unary(
+                '/corral.v1.Orchestrator/ListInputs',
+                request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListInputsRequest.SerializeToString,
+                response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListInputsResponse.FromString,
+                _registered_method=True)
         self.ListRuns = channel.unary_unary(
                 '/corral.v1.Orchestrator/ListRuns',
                 request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListRunsRequest.SerializeToString,
@@ -113,6 +118,16 @@ class OrchestratorStub(object):
                 '/corral.v1.Orchestrator/GetStats',
                 request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.GetStatsRequest.SerializeToString,
                 response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.GetStatsResponse.FromString,
+                _registered_method=True)
+        self.ListQueues = channel.unary_unary(
+                '/corral.v1.Orchestrator/ListQueues',
+                request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListQueuesRequest.SerializeToString,
+                response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListQueuesResponse.FromString,
+                _registered_method=True)
+        self.DrainWorkers = channel.unary_unary(
+                '/corral.v1.Orchestrator/DrainWorkers',
+                request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.DrainWorkersRequest.SerializeToString,
+                response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.DrainWorkersResponse.FromString,
                 _registered_method=True)
 
 
@@ -182,7 +197,14 @@ class OrchestratorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RespondToInput(self, request, context):
-        """Answers a question of a running run.
+        """Answers a question of a run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInputs(self, request, context):
+        """Lists the open questions, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,6 +247,20 @@ class OrchestratorServicer(object):
 
     def GetStats(self, request, context):
         """Gives the counters, queues and deficits of the namespace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQueues(self, request, context):
+        """Lists what waits, by kind, band and class.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainWorkers(self, request, context):
+        """Drains the workers that a filter names.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -278,6 +314,11 @@ def add_OrchestratorServicer_to_server(servicer, server):
                     request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.RespondToInputRequest.FromString,
                     response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.RespondToInputResponse.SerializeToString,
             ),
+            'ListInputs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInputs,
+                    request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListInputsRequest.FromString,
+                    response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListInputsResponse.SerializeToString,
+            ),
             'ListRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRuns,
                     request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListRunsRequest.FromString,
@@ -307,6 +348,16 @@ def add_OrchestratorServicer_to_server(servicer, server):
                     servicer.GetStats,
                     request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.GetStatsRequest.FromString,
                     response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.GetStatsResponse.SerializeToString,
+            ),
+            'ListQueues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQueues,
+                    request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListQueuesRequest.FromString,
+                    response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.ListQueuesResponse.SerializeToString,
+            ),
+            'DrainWorkers': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainWorkers,
+                    request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.DrainWorkersRequest.FromString,
+                    response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.DrainWorkersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -568,6 +619,33 @@ class Orchestrator(object):
             _registered_method=True)
 
     @staticmethod
+    def ListInputs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/corral.v1.Orchestrator/ListInputs',
+            corral__proto_dot_v1_dot_orchestrator__pb2.ListInputsRequest.SerializeToString,
+            corral__proto_dot_v1_dot_orchestrator__pb2.ListInputsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListRuns(request,
             target,
             options=(),
@@ -719,6 +797,60 @@ class Orchestrator(object):
             '/corral.v1.Orchestrator/GetStats',
             corral__proto_dot_v1_dot_orchestrator__pb2.GetStatsRequest.SerializeToString,
             corral__proto_dot_v1_dot_orchestrator__pb2.GetStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQueues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/corral.v1.Orchestrator/ListQueues',
+            corral__proto_dot_v1_dot_orchestrator__pb2.ListQueuesRequest.SerializeToString,
+            corral__proto_dot_v1_dot_orchestrator__pb2.ListQueuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainWorkers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/corral.v1.Orchestrator/DrainWorkers',
+            corral__proto_dot_v1_dot_orchestrator__pb2.DrainWorkersRequest.SerializeToString,
+            corral__proto_dot_v1_dot_orchestrator__pb2.DrainWorkersResponse.FromString,
             options,
             channel_credentials,
             insecure,

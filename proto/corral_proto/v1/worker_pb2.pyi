@@ -21,6 +21,7 @@ class RejectReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECT_REASON_LIMIT: _ClassVar[RejectReason]
     REJECT_REASON_STOPPING: _ClassVar[RejectReason]
     REJECT_REASON_NOT_YOURS: _ClassVar[RejectReason]
+    REJECT_REASON_NOT_ENROLLED: _ClassVar[RejectReason]
 
 class ReportVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -51,6 +52,7 @@ REJECT_REASON_PROTOCOL: RejectReason
 REJECT_REASON_LIMIT: RejectReason
 REJECT_REASON_STOPPING: RejectReason
 REJECT_REASON_NOT_YOURS: RejectReason
+REJECT_REASON_NOT_ENROLLED: RejectReason
 REPORT_VERDICT_UNSPECIFIED: ReportVerdict
 REPORT_VERDICT_OK: ReportVerdict
 REPORT_VERDICT_STALE: ReportVerdict
@@ -71,7 +73,7 @@ class WorkerFrame(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[WorkerMessage, _Mapping]]] = ...) -> None: ...
 
 class WorkerMessage(_message.Message):
-    __slots__ = ("hello", "pong", "mail_ack", "event", "result", "stopped", "give_back", "claim", "decline", "update", "input_request", "checkpoint", "draining", "goodbye")
+    __slots__ = ("hello", "pong", "mail_ack", "event", "result", "stopped", "give_back", "claim", "decline", "update", "input_request", "checkpoint", "draining", "goodbye", "step", "ephemeral", "park", "challenge_response")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     MAIL_ACK_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +88,10 @@ class WorkerMessage(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
+    PARK_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_RESPONSE_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     pong: Pong
     mail_ack: MailAck
@@ -100,7 +106,11 @@ class WorkerMessage(_message.Message):
     checkpoint: Checkpoint
     draining: Draining
     goodbye: Goodbye
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., mail_ack: _Optional[_Union[MailAck, _Mapping]] = ..., event: _Optional[_Union[EventReport, _Mapping]] = ..., result: _Optional[_Union[Result, _Mapping]] = ..., stopped: _Optional[_Union[Stopped, _Mapping]] = ..., give_back: _Optional[_Union[GiveBack, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., decline: _Optional[_Union[Decline, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., input_request: _Optional[_Union[InputRequest, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., draining: _Optional[_Union[Draining, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ...) -> None: ...
+    step: Step
+    ephemeral: _common_pb2.EphemeralEvents
+    park: Park
+    challenge_response: ChallengeResponse
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., mail_ack: _Optional[_Union[MailAck, _Mapping]] = ..., event: _Optional[_Union[EventReport, _Mapping]] = ..., result: _Optional[_Union[Result, _Mapping]] = ..., stopped: _Optional[_Union[Stopped, _Mapping]] = ..., give_back: _Optional[_Union[GiveBack, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., decline: _Optional[_Union[Decline, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., input_request: _Optional[_Union[InputRequest, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., draining: _Optional[_Union[Draining, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., step: _Optional[_Union[Step, _Mapping]] = ..., ephemeral: _Optional[_Union[_common_pb2.EphemeralEvents, _Mapping]] = ..., park: _Optional[_Union[Park, _Mapping]] = ..., challenge_response: _Optional[_Union[ChallengeResponse, _Mapping]] = ...) -> None: ...
 
 class HubFrame(_message.Message):
     __slots__ = ("messages",)
@@ -109,33 +119,35 @@ class HubFrame(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[HubMessage, _Mapping]]] = ...) -> None: ...
 
 class HubMessage(_message.Message):
-    __slots__ = ("welcome", "reject", "assignment", "offer", "stop", "answer", "report_ack", "ping", "reconnect", "drain", "unsupported")
+    __slots__ = ("welcome", "reject", "assignment", "offer", "stop", "answers", "report_ack", "ping", "reconnect", "drain", "unsupported", "challenge")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     REJECT_FIELD_NUMBER: _ClassVar[int]
     ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
     OFFER_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
-    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
     REPORT_ACK_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     RECONNECT_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     UNSUPPORTED_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     reject: Reject
     assignment: Assignment
     offer: Offer
     stop: Stop
-    answer: InputAnswer
+    answers: InputAnswers
     report_ack: ReportAck
     ping: Ping
     reconnect: Reconnect
     drain: Drain
     unsupported: Unsupported
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., reject: _Optional[_Union[Reject, _Mapping]] = ..., assignment: _Optional[_Union[Assignment, _Mapping]] = ..., offer: _Optional[_Union[Offer, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., answer: _Optional[_Union[InputAnswer, _Mapping]] = ..., report_ack: _Optional[_Union[ReportAck, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., reconnect: _Optional[_Union[Reconnect, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., unsupported: _Optional[_Union[Unsupported, _Mapping]] = ...) -> None: ...
+    challenge: Challenge
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., reject: _Optional[_Union[Reject, _Mapping]] = ..., assignment: _Optional[_Union[Assignment, _Mapping]] = ..., offer: _Optional[_Union[Offer, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., answers: _Optional[_Union[InputAnswers, _Mapping]] = ..., report_ack: _Optional[_Union[ReportAck, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., reconnect: _Optional[_Union[Reconnect, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., unsupported: _Optional[_Union[Unsupported, _Mapping]] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "worker_id", "instance", "session_id", "capabilities", "tags", "labels", "taints", "admission", "resident", "sdk", "held", "resume", "devices")
+    __slots__ = ("protocol", "worker_id", "instance", "session_id", "capabilities", "tags", "labels", "taints", "admission", "resident", "sdk", "held", "resume", "devices", "enrolment_key")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +169,7 @@ class Hello(_message.Message):
     HELD_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     DEVICES_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_KEY_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     worker_id: str
     instance: str
@@ -171,7 +184,20 @@ class Hello(_message.Message):
     held: _containers.RepeatedCompositeFieldContainer[Held]
     resume: bool
     devices: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, protocol: _Optional[int] = ..., worker_id: _Optional[str] = ..., instance: _Optional[str] = ..., session_id: _Optional[str] = ..., capabilities: _Optional[_Iterable[_Union[_common_pb2.Capability, _Mapping]]] = ..., tags: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., taints: _Optional[_Iterable[_Union[_common_pb2.Taint, _Mapping]]] = ..., admission: _Optional[_Union[_common_pb2.Admission, _Mapping]] = ..., resident: _Optional[_Iterable[_Union[_common_pb2.ResidentModel, _Mapping]]] = ..., sdk: _Optional[str] = ..., held: _Optional[_Iterable[_Union[Held, _Mapping]]] = ..., resume: bool = ..., devices: _Optional[_Iterable[str]] = ...) -> None: ...
+    enrolment_key: str
+    def __init__(self, protocol: _Optional[int] = ..., worker_id: _Optional[str] = ..., instance: _Optional[str] = ..., session_id: _Optional[str] = ..., capabilities: _Optional[_Iterable[_Union[_common_pb2.Capability, _Mapping]]] = ..., tags: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., taints: _Optional[_Iterable[_Union[_common_pb2.Taint, _Mapping]]] = ..., admission: _Optional[_Union[_common_pb2.Admission, _Mapping]] = ..., resident: _Optional[_Iterable[_Union[_common_pb2.ResidentModel, _Mapping]]] = ..., sdk: _Optional[str] = ..., held: _Optional[_Iterable[_Union[Held, _Mapping]]] = ..., resume: bool = ..., devices: _Optional[_Iterable[str]] = ..., enrolment_key: _Optional[str] = ...) -> None: ...
+
+class Challenge(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
+
+class ChallengeResponse(_message.Message):
+    __slots__ = ("signature",)
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    signature: bytes
+    def __init__(self, signature: _Optional[bytes] = ...) -> None: ...
 
 class Held(_message.Message):
     __slots__ = ("run_id", "fence", "stopping")
@@ -184,7 +210,7 @@ class Held(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., stopping: bool = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("session_id", "stream", "hub", "lease_ms", "ping_ms", "grace_ms", "max_payload_bytes", "held", "resumed", "move_after_ms")
+    __slots__ = ("session_id", "stream", "hub", "lease_ms", "ping_ms", "grace_ms", "max_payload_bytes", "held", "resumed", "move_after_ms", "max_state_bytes")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     HUB_FIELD_NUMBER: _ClassVar[int]
@@ -195,6 +221,7 @@ class Welcome(_message.Message):
     HELD_FIELD_NUMBER: _ClassVar[int]
     RESUMED_FIELD_NUMBER: _ClassVar[int]
     MOVE_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     stream: int
     hub: str
@@ -205,7 +232,8 @@ class Welcome(_message.Message):
     held: _containers.RepeatedCompositeFieldContainer[HeldVerdict]
     resumed: bool
     move_after_ms: int
-    def __init__(self, session_id: _Optional[str] = ..., stream: _Optional[int] = ..., hub: _Optional[str] = ..., lease_ms: _Optional[int] = ..., ping_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., max_payload_bytes: _Optional[int] = ..., held: _Optional[_Iterable[_Union[HeldVerdict, _Mapping]]] = ..., resumed: bool = ..., move_after_ms: _Optional[int] = ...) -> None: ...
+    max_state_bytes: int
+    def __init__(self, session_id: _Optional[str] = ..., stream: _Optional[int] = ..., hub: _Optional[str] = ..., lease_ms: _Optional[int] = ..., ping_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ..., max_payload_bytes: _Optional[int] = ..., held: _Optional[_Iterable[_Union[HeldVerdict, _Mapping]]] = ..., resumed: bool = ..., move_after_ms: _Optional[int] = ..., max_state_bytes: _Optional[int] = ...) -> None: ...
 
 class HeldVerdict(_message.Message):
     __slots__ = ("run_id", "fence", "keep")
@@ -228,7 +256,7 @@ class Reject(_message.Message):
     def __init__(self, reason: _Optional[_Union[RejectReason, str]] = ..., detail: _Optional[str] = ..., field: _Optional[str] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("run_id", "fence", "attempt", "workflow", "workflow_version", "capability", "input", "deadline_at_ms", "now_ms", "max_run_ms", "priority", "labels", "trace", "device", "model", "checkpoint")
+    __slots__ = ("run_id", "fence", "attempt", "workflow", "workflow_version", "capability", "input", "deadline_at_ms", "now_ms", "max_run_ms", "priority", "labels", "trace", "device", "model", "checkpoint", "steps", "answers")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -236,6 +264,13 @@ class Assignment(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class StepsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
@@ -252,6 +287,8 @@ class Assignment(_message.Message):
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     fence: str
     attempt: int
@@ -268,7 +305,9 @@ class Assignment(_message.Message):
     device: int
     model: str
     checkpoint: bytes
-    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., attempt: _Optional[int] = ..., workflow: _Optional[str] = ..., workflow_version: _Optional[int] = ..., capability: _Optional[_Union[_common_pb2.Capability, _Mapping]] = ..., input: _Optional[bytes] = ..., deadline_at_ms: _Optional[int] = ..., now_ms: _Optional[int] = ..., max_run_ms: _Optional[int] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., trace: _Optional[_Union[_common_pb2.TraceContext, _Mapping]] = ..., device: _Optional[int] = ..., model: _Optional[str] = ..., checkpoint: _Optional[bytes] = ...) -> None: ...
+    steps: _containers.ScalarMap[str, bytes]
+    answers: _containers.RepeatedCompositeFieldContainer[_common_pb2.InputAnswer]
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., attempt: _Optional[int] = ..., workflow: _Optional[str] = ..., workflow_version: _Optional[int] = ..., capability: _Optional[_Union[_common_pb2.Capability, _Mapping]] = ..., input: _Optional[bytes] = ..., deadline_at_ms: _Optional[int] = ..., now_ms: _Optional[int] = ..., max_run_ms: _Optional[int] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., trace: _Optional[_Union[_common_pb2.TraceContext, _Mapping]] = ..., device: _Optional[int] = ..., model: _Optional[str] = ..., checkpoint: _Optional[bytes] = ..., steps: _Optional[_Mapping[str, bytes]] = ..., answers: _Optional[_Iterable[_Union[_common_pb2.InputAnswer, _Mapping]]] = ...) -> None: ...
 
 class Offer(_message.Message):
     __slots__ = ("assignment", "ttl_ms")
@@ -288,17 +327,17 @@ class Stop(_message.Message):
     reason: str
     def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
-class InputAnswer(_message.Message):
-    __slots__ = ("run_id", "request_id", "response", "fence")
+class InputAnswers(_message.Message):
+    __slots__ = ("run_id", "fence", "answers", "word")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
-    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
-    RESPONSE_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    WORD_FIELD_NUMBER: _ClassVar[int]
     run_id: str
-    request_id: str
-    response: bytes
     fence: str
-    def __init__(self, run_id: _Optional[str] = ..., request_id: _Optional[str] = ..., response: _Optional[bytes] = ..., fence: _Optional[str] = ...) -> None: ...
+    answers: _containers.RepeatedCompositeFieldContainer[_common_pb2.InputAnswer]
+    word: str
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[_common_pb2.InputAnswer, _Mapping]]] = ..., word: _Optional[str] = ...) -> None: ...
 
 class ReportAck(_message.Message):
     __slots__ = ("items",)
@@ -345,20 +384,18 @@ class MailAck(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[MailAck.Item, _Mapping]]] = ...) -> None: ...
 
 class EventReport(_message.Message):
-    __slots__ = ("run_id", "fence", "type", "payload", "seq", "ephemeral")
+    __slots__ = ("run_id", "fence", "type", "payload", "seq")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
-    EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     fence: str
     type: str
     payload: bytes
     seq: int
-    ephemeral: bool
-    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., type: _Optional[str] = ..., payload: _Optional[bytes] = ..., seq: _Optional[int] = ..., ephemeral: bool = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., type: _Optional[str] = ..., payload: _Optional[bytes] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
     __slots__ = ("run_id", "fence", "output", "error", "seq")
@@ -427,20 +464,36 @@ class Update(_message.Message):
     def __init__(self, resident: _Optional[_Iterable[_Union[_common_pb2.ResidentModel, _Mapping]]] = ...) -> None: ...
 
 class InputRequest(_message.Message):
-    __slots__ = ("run_id", "fence", "request_id", "prompt", "metadata", "timeout_ms")
+    __slots__ = ("run_id", "fence", "request_id", "prompt", "metadata", "timeout_ms", "schema", "seq")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     fence: str
     request_id: str
     prompt: str
     metadata: bytes
     timeout_ms: int
-    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., request_id: _Optional[str] = ..., prompt: _Optional[str] = ..., metadata: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+    schema: bytes
+    seq: int
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., request_id: _Optional[str] = ..., prompt: _Optional[str] = ..., metadata: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., schema: _Optional[bytes] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class Park(_message.Message):
+    __slots__ = ("run_id", "fence", "request_id", "seq")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    fence: str
+    request_id: str
+    seq: int
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., request_id: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Checkpoint(_message.Message):
     __slots__ = ("run_id", "fence", "state", "seq")
@@ -453,6 +506,20 @@ class Checkpoint(_message.Message):
     state: bytes
     seq: int
     def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., state: _Optional[bytes] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class Step(_message.Message):
+    __slots__ = ("run_id", "fence", "key", "result", "seq")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    fence: str
+    key: str
+    result: bytes
+    seq: int
+    def __init__(self, run_id: _Optional[str] = ..., fence: _Optional[str] = ..., key: _Optional[str] = ..., result: _Optional[bytes] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class Draining(_message.Message):
     __slots__ = ("reason",)

@@ -220,9 +220,10 @@ class SessionCore:
                 stop = message.stop
                 self._mail(stop.run_id, stop.fence, "stop", now)
                 self._attempts.told_to_stop((stop.run_id, stop.fence), stop.reason)
-            case "answer":
+            case "answers":
                 # No handler of this SDK asks; the mail must still not be sent for ever.
-                self._mail(message.answer.run_id, message.answer.fence, "answer", now)
+                answers = message.answers
+                self._mail(answers.run_id, answers.fence, answers.word, now)
             case "report_ack":
                 for item in message.report_ack.items:
                     self._attempts.acknowledged(item)

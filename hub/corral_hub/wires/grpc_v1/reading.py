@@ -270,8 +270,6 @@ def _run(text: str) -> str:
 
 
 def _event(said: wk.EventReport) -> Incoming:
-    if said.ephemeral:
-        raise NotImplementedByHub("ephemeral events are not built in this release")
     names.require(names.EVENT_TYPE, said.type, "event.type")
     if len(said.payload) > EVENT_BYTES:
         raise InvalidRequest(
