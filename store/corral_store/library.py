@@ -16,14 +16,15 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 PARTS = (
-    "keys", "unit", "fit", "classes", "room", "line", "place", "mail", "events", "attempt",
-    "sessions", "opening", "retention", "invariants",
+    "keys", "unit", "fit", "classes", "room", "line", "place", "mail", "events", "steps",
+    "questions", "attempt", "sessions", "opening", "retention", "invariants",
 )  # fmt: skip
 
 READ_ONLY = frozenset(
     {
         "describe",
         "list_runs",
+        "list_inputs",
         "list_sessions",
         "read_events",
         "read_feed",

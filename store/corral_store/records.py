@@ -124,6 +124,8 @@ class Letter:
     now_ms: int
     reason: str
     job: bytes
+    # What earlier attempts left, or the answers, as JSON; empty: nothing.
+    told: bytes = b""
 
 
 @dataclass(slots=True, frozen=True)
@@ -136,6 +138,19 @@ class Described:
     attempts: tuple[bytes, ...] = ()
     hands: str = ""
     hub: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Question:
+    """An open question; `json` is what was asked. `due_ms`: 0 when it does not lapse."""
+
+    run: str
+    request: str
+    json: bytes
+    asked_ms: int
+    due_ms: int
+    workflow: str
+    status: str
 
 
 @dataclass(slots=True, frozen=True)

@@ -23,6 +23,7 @@ from corral_store.records import (
     NewRun,
     NewSession,
     Opened,
+    Question,
     QueueRow,
     Report,
     RunEvents,
@@ -48,10 +49,11 @@ def table(flat: Sequence[Any]) -> dict[str, str]:
 
 def letter_of(raw: Sequence[Any]) -> Letter:
     """A letter from its wire form."""
-    session, stream, run, fence, word, attempt, version, device, deadline, now, reason, job = raw
+    session, stream, run, fence, word, attempt, version, device, deadline, now, reason, job, told = raw
     return Letter(
         text(session), int(stream), text(run), text(fence), text(word), int(attempt),
         int(version), int(device), int(deadline), int(now), text(reason), bytes(job),
+        bytes(told),
     )  # fmt: skip
 
 
@@ -196,6 +198,22 @@ class Transitions:
         head = (",".join(statuses), workflow, limit, *cursor)
         rows, more = await self._call(self._reads, "list_runs", head)
         return [(text(run), table(fields)) for run, fields in rows], (text(more[0]), text(more[1]))
+
+    async def answer_input(self, run: str, request: str, answer: bytes) -> str:
+        """Answers a question; see answer_input.lua for the verdicts."""
+        verdict, _ = await self._call(self._work, "answer_input", (run, request, answer))
+        return text(verdict[0])
+
+    async def list_inputs(
+        self, run: str, limit: int, cursor: tuple[str, str]
+    ) -> tuple[list[Question], tuple[str, str]]:
+        """A page of open questions, oldest first, and where the next begins ("" at the end)."""
+        rows, more = await self._call(self._reads, "list_inputs", (run, limit, *cursor))
+        found = [
+            Question(text(r), text(q), bytes(json), int(asked), int(due), text(w), text(status))
+            for r, q, json, asked, due, w, status in rows
+        ]
+        return found, (text(more[0]), text(more[1]))
 
     async def list_sessions(
         self, kind: str, limit: int, after: str

@@ -66,6 +66,9 @@ BREAKS: dict[str, Break] = {
     "pool_is_listed": lambda w: w.client.srem(key(w, "pools:workflow:x"), POOL),
     "worker_has_one_session": lambda w: w.client.set(key(w, "worker:w-s1"), "s9"),
     "session_is_listed_too": lambda w: w.client.zrem(key(w, "sessions"), "s1"),
+    "open_question_is_listed": lambda w: w.client.zrem(key(w, "questions"), "asks q1"),
+    "listed_question_is_open": lambda w: w.client.zadd(key(w, "questions"), {"done q1": 1}),
+    "parked_awaits_an_answer": lambda w: w.client.hset(key(w, "run:parked"), "awaits", "q9"),
     "lease_has_a_session": lambda w: w.client.zadd(key(w, "due:leases"), {"ghost": 1}),
 }
 IDLE, _ = pool_of(Declaration([("workflow:y", 1)], max=1))
@@ -78,6 +81,12 @@ def busy(world: World) -> World:
     world.open("s2", capabilities=[("workflow:y", 1)])
     world.open("s3", declaration=Declaration([("workflow:z", 1)], admission="reactive", max=4))
     world.submit("offer", kind="workflow:z")
+    world.open("s4", capabilities=[("workflow:q", 1)], max=2)
+    world.submit("asks", kind="workflow:q")
+    world.submit("parked", kind="workflow:q")
+    for run in ("asks", "parked"):
+        world.ask("s4", run, "q1")
+    world.report("s4", ("park", "parked", world.fence("parked"), 9, "q1"))
     world.submit("done")
     world.complete("s1", "done", world.fence("done"))
     world.submit("runs")

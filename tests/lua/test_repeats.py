@@ -45,6 +45,7 @@ CALLS: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "retry": lambda w: ("failed", SHAPE),
     "pause": lambda w: ("workflow:x", "1"),
     "report": _outcome,
+    "answer_input": lambda w: ("r1", "q1", "true"),
     "open_session": lambda w: _hello("c1"),
     "resume_session": lambda w: _hello("c2"),
     "renew": lambda w: (10_000, "s1", "1"),
@@ -66,6 +67,7 @@ def busy(world: World) -> World:
     world.report("s1", ("stopped", "failed", world.fence("failed"), 1))
     world.submit("r2")
     world.submit("r3")
+    world.ask("s1", "r1", "q1")
     return world
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +108,21 @@ class World:
         (verdict,) = self.report(
             session, ("completed", run, fence, 0, '{"ok":true}'), stream=stream
         )
+        return verdict
+
+    def ask(self, session: str, run: str, request: str, timeout_ms: int = 0) -> Any:
+        """The run's handler asks a question."""
+        asked = {"request_id": request, "prompt": "Go on?", "metadata": None}
+        if timeout_ms:
+            asked["timeout_ms"] = timeout_ms
+        (verdict,) = self.report(
+            session, ("ask", run, self.fence(run), 0, request, json.dumps(asked))
+        )
+        return verdict
+
+    def answer(self, run: str, request: str, answer: Any = True) -> Any:
+        """Somebody answers."""
+        (verdict,) = self.call("answer_input", run, request, json.dumps(answer))
         return verdict
 
     def run(self, run: str) -> dict[str, str]:

@@ -132,6 +132,7 @@ function attempt.finish(u, r, status, output, payload)
     call('ZREM', keys.due(u, 'delays'), r.id)
   end
   if r.declined then call('DEL', keys.declined(u, r.id)) end
+  if r.state then steps.finish(u, r, status) end
   if output ~= '' then call('SET', keys.output(u, r.id), output) end
   unit.set(r, 'ended', text(u.now))
   call('ZREM', keys.due(u, 'deadlines'), r.id)

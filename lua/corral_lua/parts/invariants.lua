@@ -20,6 +20,19 @@ local function runs_of(u)
   return runs
 end
 
+-- The open questions of a run, counted for the index over all of them.
+local asked
+
+local function of_questions(u, r)
+  for _, request in ipairs(call('HKEYS', keys.inputs(u, r.id))) do
+    if not find(request, ' ', 1, true) and questions.standing(u, r.id, request) == 'open' then
+      asked = asked + 1
+      expect(not r.ended and call('ZSCORE', keys.at(u, 'questions'), r.id .. ' ' .. request),
+        'open_question_is_listed', r.id, request)
+    end
+  end
+end
+
 local function of_runs(u, runs)
   local refs, totals = {}, { completed = 0, failed = 0, cancelled = 0, live = 0 }
   for _, r in ipairs(runs) do
@@ -31,9 +44,13 @@ local function of_runs(u, runs)
     else
       expect(not place_, 'only_pending_stand_in_line', r.id, r.status)
     end
-    if r.status == 'delayed' or r.status == 'parked' then
+    local awaits = r.status == 'parked' and call('HGET', keys.run(u, r.id), 'awaits')
+    if awaits then
+      expect(questions.standing(u, r.id, awaits) == 'open', 'parked_awaits_an_answer', r.id, awaits)
+    elseif r.status == 'delayed' or r.status == 'parked' then
       expect(call('ZSCORE', keys.due(u, 'delays'), r.id), 'delayed_is_due', r.id)
     end
+    if r.state then of_questions(u, r) end
     if r.status == 'offered' then
       expect(call('ZSCORE', keys.due(u, 'offers'), r.id), 'offered_is_due', r.id)
     end
@@ -51,6 +68,7 @@ local function of_runs(u, runs)
     end
     expect(call('LLEN', keys.events(u, r.id)) == tonumber(r.events or 0), 'events_are_numbered', r.id)
   end
+  expect(call('ZCARD', keys.at(u, 'questions')) == asked, 'listed_question_is_open', text(asked))
   for class, n in pairs(refs) do
     expect(tonumber(call('HGET', keys.at(u, 'refs'), class) or 0) == n, 'class_counts_its_runs', class)
   end
@@ -174,7 +192,7 @@ local function of_session(u, s)
 end
 
 function invariants.all(u)
-  broken = {}
+  broken, asked = {}, 0
   of_runs(u, runs_of(u))
   of_lines(u)
   for _, sid in ipairs(call('ZRANGE', keys.due(u, 'leases'), 0, -1)) do

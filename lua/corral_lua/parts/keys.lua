@@ -30,6 +30,9 @@ function keys.flows(u, class, band) return u.root .. 'flows:' .. class .. ':' ..
 function keys.flow(u, class, band, flow)
   return u.root .. 'flow:' .. class .. ':' .. band .. ':' .. flow
 end
+function keys.inputs(u, run) return u.root .. 'inputs:' .. run end
+function keys.checkpoint(u, run) return u.root .. 'checkpoint:' .. run end
+function keys.steps(u, run) return u.root .. 'steps:' .. run end
 function keys.declined(u, run) return u.root .. 'declined:' .. run end
 function keys.idem(u, digest) return u.root .. 'idem:' .. digest end
 function keys.due(u, what) return u.root .. 'due:' .. what end

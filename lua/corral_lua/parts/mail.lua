@@ -32,13 +32,19 @@ end
 -- One letter as it goes to a hub: all that a worker needs to begin or to stop.
 function mail.letter(u, s, run, fence, word)
   if run == '*' then
-    return { s.id, s.stream, run, fence, word, '0', '0', '-1', '0', text(u.now), '', '' }, 0
+    return { s.id, s.stream, run, fence, word, '0', '0', '-1', '0', text(u.now), '', '', '' }, 0
   end
   local r = unit.run(u, run)
   if not r then return nil end
-  local job = (word == 'run' or word == 'offer') and call('GET', keys.job(u, run)) or ''
+  local begins = word == 'run' or word == 'offer'
+  local job, told = begins and call('GET', keys.job(u, run)) or '', ''
+  if begins then
+    told = steps.told(u, r)
+  elseif word ~= 'stop' then
+    told = '{"answers":' .. questions.answers(u, run) .. '}'
+  end
   return { s.id, s.stream, run, fence, word, r.attempt or '0', r.version or '0',
-    r.device or '-1', r.deadline or '0', text(u.now), r.reason or '', job or '' }, #(job or '')
+    r.device or '-1', r.deadline or '0', text(u.now), r.reason or '', job, told }, #job + #told
 end
 
 -- The letters of this call for the calling hub. Beyond the bound on bytes the rest is

@@ -9,7 +9,8 @@ local META = { 'format', 'epoch', 'fence', 'clock', 'lease', 'lease_at', 'settle
 local RUN = { 'status', 'kind', 'version', 'class', 'band', 'flow', 'place', 'attempt',
   'lost', 'fence', 'session', 'worker', 'events', 'weight', 'vram', 'model', 'device',
   'done', 'charged', 'retry', 'max_lost', 'retention', 'idem', 'submitted', 'started',
-  'deadline', 'queue_wait', 'run_ms', 'workflow', 'priority', 'due', 'ended', 'reason', 'request', 'failures', 'returns', 'declines' }
+  'deadline', 'queue_wait', 'run_ms', 'workflow', 'priority', 'due', 'ended', 'reason', 'request', 'failures', 'returns', 'declines',
+  'state' }
 
 local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
   'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',

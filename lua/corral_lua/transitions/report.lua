@@ -5,7 +5,8 @@
 -- ARGV  hub, session, stream, reports...   each: word, run, fence, seq, a, b
 --       word: event (a type, b JSON) | completed (a output) | failed (a error JSON)
 --       | stopped | give_back (a reason JSON) | ack (a word of the mail) | claim
---       | decline (a reason JSON)
+--       | decline (a reason JSON) | ask (a question, b JSON) | park (a question)
+--       | checkpoint (b JSON) | step (a key, b JSON)
 -- GIVES per report: ok | stale | unknown | already_final | refused | moved
 -- AGAIN an event whose seq the session has had is `ok`; an outcome of the same session
 --       and fence too; an acknowledgement finds nothing to remove
@@ -77,9 +78,9 @@ local function outcome(u, s, word, r, fence, a)
     attempt.record(u, r, 'failed', a)
     fail(u, r, a)
   else
-    attempt.record(u, r, 'given_back', '')
+    attempt.record(u, r, word == 'park' and 'parked' or 'given_back', '')
     unit.set(r, 'attempt', max(0, tonumber(r.attempt) - 1))
-    attempt.returned(u, r)
+    if word == 'park' then questions.park(u, r, a) else attempt.returned(u, r) end
   end
   return 'ok'
 end
@@ -91,6 +92,17 @@ local function event(u, s, r, fence, kind, payload)
   if u.full or not events.allowed(r) then return 'refused' end
   events.add(u, r, kind, payload)
   return 'ok'
+end
+
+-- What a handler asks or wants to be remembered.
+local function remembered(u, s, word, r, fence, seq, a, b)
+  if r.ended then return 'already_final' end
+  if not mine(r, s, fence) then return 'stale' end
+  mail.arrived(u, s.id, r.id, fence)
+  if word == 'ask' then return questions.ask(u, s, r, a, b) end
+  if u.full then return 'refused' end
+  if word == 'step' then return steps.done(u, r, a, b) end
+  return steps.checkpoint(u, r, fence, seq, b)
 end
 
 local function stopped(u, s, run, fence)
@@ -136,6 +148,9 @@ local function take(u, s, moved, word, run, fence, seq, a, b)
   if word == 'event' then
     if seq > 0 and seq <= tonumber(s.seq or 0) then return 'ok' end
     return event(u, s, r, fence, a, b)
+  end
+  if word == 'ask' or word == 'step' or word == 'checkpoint' then
+    return remembered(u, s, word, r, fence, seq, a, b)
   end
   return outcome(u, s, word, r, fence, a)
 end
