@@ -50,6 +50,34 @@ class RunNotFound(HubError):
     kind = "not_found"
 
 
+class InputNotFound(HubError):
+    """The run has asked no such question."""
+
+    kind = "not_found"
+
+
+class AlreadyAnswered(HubError):
+    """The question has another answer; the first one counts."""
+
+    kind = "exists"
+
+
+class InputLapsed(HubError):
+    """The time to answer has run out."""
+
+    kind = "precondition"
+
+
+class RunEnded(HubError):
+    """The run has ended; nothing can be told to it any more."""
+
+    kind = "precondition"
+
+
+class BadAnswer(InvalidRequest):
+    """The answer does not fit the question's schema."""
+
+
 class WorkerNotFound(HubError):
     """No live session of this worker."""
 

@@ -33,6 +33,15 @@ def require(pattern: re.Pattern[str], value: str, field: str) -> str:
     return value
 
 
+def fence(text: str) -> str:
+    """A fence as it came. Raises InvalidRequest for what can be none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 16):
+        raise InvalidRequest(
+            f"fence {text[:40]!r} is none; repeat the one of the assignment", field="fence"
+        )
+    return text
+
+
 def tag(text: str, field: str) -> tuple[str, str]:
     """A tag "key=value" as a pair; raises InvalidRequest."""
     key, sign, value = text.partition("=")

@@ -174,8 +174,6 @@ async def test_what_is_not_built_is_refused_by_name(place: Place) -> None:
         request = pb.SubscribeRunEventsRequest(run_id=run, ephemeral=True)
         detail = await refused(first_of(calls.SubscribeRunEvents(request)), "UNIMPLEMENTED")
         assert detail.field == "ephemeral"
-        detail = await refused(calls.RespondToInput(pb.RespondToInputRequest()), "UNIMPLEMENTED")
-        assert "RespondToInput" in detail.message
 
 
 async def test_an_unknown_method_kills_nothing(place: Place) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from corral_hub import names
+from corral_hub import inputs, names
 from corral_hub.config import HubConfig
 from corral_hub.errors import HubError, NotImplementedByHub
 from corral_hub.orchestrator import Accepted, Orchestrator, check_count
 from corral_hub.requests import SubmitRequest
 from corral_hub.subscriptions import Gap, Quiet, Seen, Subscriptions
-from corral_hub.wires.grpc_v1 import reading, writing
+from corral_hub.wires.grpc_v1 import reading, remembering, writing
 from corral_hub.wires.grpc_v1.status import detail_of
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
@@ -119,8 +119,15 @@ class OrchestratorService:
     async def RespondToInput(
         self, request: pb.RespondToInputRequest, t: Transitions
     ) -> pb.RespondToInputResponse:
-        raise NotImplementedByHub(
-            "RespondToInput is not built in this release, and no run can ask a question"
+        same = await inputs.respond(t, request.run_id, request.request_id, request.response)
+        return pb.RespondToInputResponse(deduplicated=same, durability=self.durability)
+
+    async def ListInputs(
+        self, request: pb.ListInputsRequest, t: Transitions
+    ) -> pb.ListInputsResponse:
+        found, cursor = await inputs.list_inputs(t, request.run_id, request.limit, request.cursor)
+        return pb.ListInputsResponse(
+            inputs=[remembering.open_question(one) for one in found], cursor=cursor
         )
 
     async def CancelWorkflows(
@@ -206,6 +213,7 @@ UNARY: dict[str, Any] = {
     "ListWorkers": pb.ListWorkersRequest,
     "DrainWorker": pb.DrainWorkerRequest,
     "RespondToInput": pb.RespondToInputRequest,
+    "ListInputs": pb.ListInputsRequest,
     "CancelWorkflows": pb.CancelWorkflowsRequest,
     "RetryRuns": pb.RetryRunsRequest,
     "PauseQueue": pb.PauseQueueRequest,

@@ -19,12 +19,15 @@ from corral_hub.session.messages import (
     Resident,
     Said,
 )
+from corral_hub.wires.grpc_v1 import remembering
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
 from corral_store.records import Declaration, Held, Report
 
 EVENT_BYTES = 65_536
+# What is wrong with these is told, and the session goes on.
+HARMLESS = frozenset({"event", "input_request", "checkpoint", "step"})
 PROTOCOL = 1
 EFFECTS = {0: "NoSchedule", 1: "NoSchedule", 2: "PreferNoSchedule"}
 LATER = ("parent_run_id", "affinity_key", "limits", "waiter_lease_ms")
@@ -144,7 +147,7 @@ def hello(message: wk.Hello) -> Hello:
         models=models(message.resident),
         sdk=message.sdk,
         held=tuple(
-            Held(names.require(names.RUN_ID, h.run_id, "held.run_id"), fence(h.fence))
+            Held(names.require(names.RUN_ID, h.run_id, "held.run_id"), names.fence(h.fence))
             for h in message.held
         ),
         resume=message.resume,
@@ -197,15 +200,6 @@ def models(resident: Iterable[common.ResidentModel]) -> tuple[str, ...]:
     return tuple(names.require(names.MODEL, model.name, "resident.name") for model in resident)
 
 
-def fence(text: str) -> str:
-    """A fence as it came. Raises InvalidRequest for what can be none."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 16):
-        raise InvalidRequest(
-            f"fence {text[:40]!r} is none; repeat the one of the assignment", field="fence"
-        )
-    return text
-
-
 def incoming(message: wk.WorkerMessage, max_payload: int) -> Incoming | list[Incoming]:
     """One message of a worker; what it gets wrong becomes Odd and kills nothing else."""
     kind = message.WhichOneof("message")
@@ -213,7 +207,7 @@ def incoming(message: wk.WorkerMessage, max_payload: int) -> Incoming | list[Inc
         return _incoming(kind or "", message, max_payload)
     except HubError as error:
         run = getattr(getattr(message, kind or "", None), "run_id", "")
-        return Odd(kind or "", error.message, run, fatal=kind != "event")
+        return Odd(kind or "", error.message, run, fatal=kind not in HARMLESS)
 
 
 def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incoming | list[Incoming]:
@@ -224,7 +218,7 @@ def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incomin
             return Pong(message.pong.number)
         case "mail_ack":
             return [
-                Said(Report("ack", _run(i.run_id), fence(i.fence), 0, i.word))
+                Said(Report("ack", _run(i.run_id), names.fence(i.fence), 0, i.word))
                 for i in message.mail_ack.items
             ]
         case "event":
@@ -233,24 +227,34 @@ def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incomin
             return _result(message.result, max_payload)
         case "stopped":
             said = message.stopped
-            return Said(Report("stopped", _run(said.run_id), fence(said.fence), said.seq))
+            return Said(Report("stopped", _run(said.run_id), names.fence(said.fence), said.seq))
         case "give_back":
             said = message.give_back
             return Said(
                 Report(
-                    "give_back", _run(said.run_id), fence(said.fence), said.seq,
+                    "give_back", _run(said.run_id), names.fence(said.fence), said.seq,
                     dumps(said.reason[:256]),
                 )
             )  # fmt: skip
+        case "input_request":
+            return Said(remembering.question(message.input_request))
+        case "checkpoint":
+            return Said(remembering.checkpoint(message.checkpoint))
+        case "step":
+            return Said(remembering.step(message.step))
+        case "park":
+            return Said(remembering.park(message.park))
         case "claim":
             said = message.claim
-            return Said(Report("claim", _run(said.run_id), fence(said.fence), said.seq))
+            return Said(Report("claim", _run(said.run_id), names.fence(said.fence), said.seq))
         case "decline":
             said = message.decline
             reason = wk.DeclineReason.DESCRIPTOR.values_by_number.get(said.reason)
             why = reason.name.removeprefix("DECLINE_REASON_").lower() if reason else "other"
             text = dumps(f"{why}: {said.detail[:256]}" if said.detail else why)
-            return Said(Report("decline", _run(said.run_id), fence(said.fence), said.seq, text))
+            return Said(
+                Report("decline", _run(said.run_id), names.fence(said.fence), said.seq, text)
+            )
         case "update":
             return Resident(models(message.update.resident))
         case "draining":
@@ -278,11 +282,13 @@ def _event(said: wk.EventReport) -> Incoming:
         )
     payload = said.payload or b"null"
     parse_json(payload, "event.payload")
-    return Said(Report("event", _run(said.run_id), fence(said.fence), said.seq, said.type, payload))
+    return Said(
+        Report("event", _run(said.run_id), names.fence(said.fence), said.seq, said.type, payload)
+    )
 
 
 def _result(said: wk.Result, max_payload: int) -> Incoming:
-    run, mine = _run(said.run_id), fence(said.fence)
+    run, mine = _run(said.run_id), names.fence(said.fence)
     if said.WhichOneof("outcome") == "error":
         return Said(Report("failed", run, mine, said.seq, error_json(said.error)))
     output = said.output or b"null"

@@ -11,6 +11,7 @@ from corral_hub import jobs
 from corral_hub.config import HubConfig
 from corral_hub.session import messages as m
 from corral_hub.subscriptions import Happened
+from corral_hub.wires.grpc_v1 import remembering
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
@@ -225,6 +226,7 @@ def outgoing(message: m.Outgoing, config: HubConfig) -> wk.HubMessage:
                     max_payload_bytes=config.max_payload_bytes,
                     resumed=resumed,
                     move_after_ms=config.move_after_ms,
+                    max_state_bytes=remembering.STATE_BYTES,
                     held=[wk.HeldVerdict(run_id=k.run, fence=k.fence, keep=k.keep) for k in held],
                 )
             )
@@ -266,6 +268,8 @@ def _letter(letter: Letter, out: wk.HubMessage) -> None:
             out.offer.ttl_ms = OFFER_MS
         case "stop":
             out.stop.CopyFrom(wk.Stop(run_id=letter.run, fence=letter.fence, reason=letter.reason))
+        case word if word.startswith("answer:"):
+            out.answers.CopyFrom(remembering.answers(letter))
         case _:
             out.drain.immediate = letter.word == "drain_now"
 
@@ -290,4 +294,5 @@ def _assignment(letter: Letter) -> wk.Assignment:
     )
     if job.traceparent:
         out.trace.traceparent, out.trace.tracestate = job.traceparent, job.tracestate
+    remembering.recalled(letter, out)
     return out
