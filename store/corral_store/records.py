@@ -225,7 +225,8 @@ class Stats:
 
 @dataclass(slots=True, frozen=True)
 class Explained:
-    """Why a run waits: sessions by verdict, and up to 50 workers with verdict and score."""
+    """Why a run waits: sessions by verdict, and up to 50 workers with verdict and score;
+    `awaits` is the question whose answer it is parked for."""
 
     status: str
     band: int
@@ -234,6 +235,7 @@ class Explained:
     waiting: dict[int, int]
     stages: dict[str, int]
     workers: tuple[tuple[str, str, int], ...]
+    awaits: str = ""
 
 
 @dataclass(slots=True, frozen=True)

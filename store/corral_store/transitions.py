@@ -165,12 +165,13 @@ class Transitions:
         found, workers = await self._call(self._reads, "explain", (run,))
         if not found:
             return None
-        status, band, ahead, flows, waiting, stages = found
+        status, band, ahead, flows, waiting, stages, awaits = found
         return Explained(
             text(status), int(band), int(ahead), int(flows),
             {int(k): int(v) for k, v in table(waiting).items()},
             {k: int(v) for k, v in table(stages).items()},
             tuple((text(w), text(v), int(score)) for w, v, score in workers),
+            text(awaits),
         )  # fmt: skip
 
     async def resident(self, session: str, stream: int, models: Sequence[str]) -> str:

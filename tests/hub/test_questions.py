@@ -42,7 +42,12 @@ class Asking:
         return list(reply.inputs)
 
     def respond(self, response: bytes, **given: Any) -> Any:
-        fields = {"run_id": self.run, "request_id": "q1", "response": response, **given}
+        fields: dict[str, Any] = {
+            "run_id": self.run,
+            "request_id": "q1",
+            "response": response,
+            **given,
+        }
         return self.other.calls.RespondToInput(pb.RespondToInputRequest(**fields), timeout=SECONDS)
 
 
@@ -91,6 +96,8 @@ async def test_a_parked_run_comes_back_when_it_is_answered(asking: Asking) -> No
     run = await asking.other.describe(asking.run)
     assert run.status == common.RUN_STATUS_PARKED
     assert [attempt.outcome for attempt in run.attempts] == ["parked"]
+    why = await asking.other.calls.ExplainRun(pb.ExplainRunRequest(run_id=asking.run))
+    assert why.summary == "it waits for the answer to question 'q1'"
     await asking.respond(b"true")
     again = (await asking.session.hear("assignment")).assignment
     assert (again.attempt, list(again.answers)) == (

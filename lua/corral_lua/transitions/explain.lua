@@ -4,7 +4,7 @@
 -- ARGV  hub, run
 -- GIVES nothing when unknown, else status, band, runs before it in its flow, flows
 --       before its own, waiting by band as a flat list, sessions by verdict as a flat
---       list; then up to 50 workers: worker, verdict, score
+--       list, the question whose answer it is parked for ('' none); then up to 50 workers: worker, verdict, score
 -- AGAIN reads again
 
 local SESSIONS, NAMED = 10000, 50
@@ -51,5 +51,6 @@ function transitions.explain(u, argv)
     flat[#flat + 1] = verdict
     flat[#flat + 1] = text(n)
   end
-  return { r.status, r.band, text(ahead), text(flows), waiting_by_band(u, r.kind), flat }, workers
+  local awaits = r.status == 'parked' and call('HGET', keys.run(u, r.id), 'awaits') or ''
+  return { r.status, r.band, text(ahead), text(flows), waiting_by_band(u, r.kind), flat, awaits }, workers
 end

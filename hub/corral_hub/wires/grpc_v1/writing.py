@@ -194,7 +194,11 @@ SUMMARIES = {
 def explained(found: Explained) -> pb.ExplainRunResponse:
     """Why a run waits."""
     furthest = next((stage for stage in SUMMARIES if found.stages.get(stage)), "capability")
-    waits = found.status in ("pending", "parked", "offered")
+    summary = SUMMARIES[furthest]
+    if found.awaits:
+        summary = f"it waits for the answer to question {found.awaits!r}"
+    elif found.status not in ("pending", "parked", "offered"):
+        summary = f"it does not wait: it is {found.status}"
     return pb.ExplainRunResponse(
         status=status(found.status),
         stages=found.stages,
@@ -206,7 +210,7 @@ def explained(found: Explained) -> pb.ExplainRunResponse:
         flows_ahead=found.flows_ahead,
         waiting_by_band=found.waiting,
         band=found.band,
-        summary=SUMMARIES[furthest] if waits else f"it does not wait: it is {found.status}",
+        summary=summary,
     )
 
 
