@@ -52,6 +52,7 @@ class Histories(RuleBasedStateMachine):
         self.number = 0
         self.old: list[tuple[str, str, str]] = []
         self.classes: dict[str, str] = {}
+        self.answers: dict[tuple[str, str], str] = {}
 
     def fresh(self, prefix: str) -> str:
         self.number += 1
@@ -164,6 +165,48 @@ class Histories(RuleBasedStateMachine):
             assert self.world.run(run)["status"] == before
         elif word in ("completed", "failed") and before == "running":
             assert self.world.run(run)["status"] in TERMINAL | {"delayed"}
+
+    @rule(
+        data=st.data(),
+        word=st.sampled_from(["ask", "ask", "park", "checkpoint", "step"]),
+        question=st.sampled_from(["q1", "q2"]),
+        timeout=st.sampled_from([0, 100]),
+    )
+    def remember(self, data: st.DataObject, word: str, question: str, timeout: int) -> None:
+        found = self._assigned(data)
+        if found is None:
+            return
+        session, run, fence = found
+        seq = self.number = self.number + 1
+        timed = f',"timeout_ms":{timeout}' if timeout else ""
+        asked = f'{{"request_id":"{question}","prompt":"?","metadata":null{timed}}}'
+        said = {"ask": (question, asked), "park": (question, ""), "step": ("s", '"once"')}
+        a, b = said.get(word, ("", f"{seq}"))
+        before = self.world.run(run)
+        stream = str(self.sessions[session])
+        first = self.world.report(session, (word, run, fence, seq, a, b), stream=stream)
+        assert self.world.again == first or before["status"] in TERMINAL
+        if first == ["ok"] and before["status"] == "running" and word == "park":
+            assert self.world.run(run).get("attempt", "0") == str(int(before["attempt"]) - 1) or (
+                self.world.run(run)["status"] == "running"
+            )
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data(), question=st.sampled_from(["q1", "q2"]), answer=st.sampled_from("123"))
+    def answer(self, data: st.DataObject, question: str, answer: str) -> None:
+        run = data.draw(st.sampled_from(sorted(self.runs)))
+        before = self.world.run(run)["status"]
+        (verdict,) = self.world.call("answer_input", run, question, answer)
+        assert self.world.again == ["same" if verdict == "ok" else verdict]
+        was = self.answers.get((run, question))
+        if verdict == "ok":
+            assert was is None, "a question has one answer, ever"
+            assert before not in TERMINAL
+            self.answers[run, question] = answer
+        elif was is not None:
+            assert verdict == ("same" if was == answer else "conflict")
+        else:
+            assert verdict in ("unasked", "lapsed", "ended")
 
     @precondition(lambda self: self.old)
     @rule(data=st.data())
