@@ -49,7 +49,10 @@ def table(flat: Sequence[Any]) -> dict[str, str]:
 
 def letter_of(raw: Sequence[Any]) -> Letter:
     """A letter from its wire form."""
-    session, stream, run, fence, word, attempt, version, device, deadline, now, reason, job, told = raw
+    (
+        session, stream, run, fence, word, attempt, version, device, deadline, now, reason, job,
+        told,
+    ) = raw  # fmt: skip
     return Letter(
         text(session), int(stream), text(run), text(fence), text(word), int(attempt),
         int(version), int(device), int(deadline), int(now), text(reason), bytes(job),

@@ -213,7 +213,7 @@ def test_nothing_is_left_when_the_record_is_removed(asked: World) -> None:
     asked.complete("s1", "r1", fence)
     asked.sound()
     left = {key.decode().removeprefix(asked.root) for key in asked.client.keys(f"{asked.root}*:r1")}
-    assert left == {"run:r1", "job:r1", "output:r1", "events:r1", "attempts:r1", "inputs:r1"}
+    assert left == {"run:r1", "job:r1", "output:r1", "events:r1", "inputs:r1"}
     # Who answered may say it again.
     assert asked.answer("r1", "q1") == "same"
     asked.pass_time(20_000_000)

@@ -389,7 +389,7 @@ def test_explain_says_what_each_worker_is_to_a_waiting_run(world: World) -> None
     world.call("drain", "w-drained", "drain")
     world.submit("r1")
     world.submit("r2")
-    status, band, ahead, _, waiting, stages = world.call("explain", "r2")
+    status, band, ahead, _, waiting, stages, _ = world.call("explain", "r2")
     assert (status, band, ahead, waiting) == ("pending", "4", "1", ["4", "2"])
     counted = dict(zip(stages[::2], stages[1::2], strict=True))
     assert counted == {"full": "1", "capability": "1", "draining": "1"}

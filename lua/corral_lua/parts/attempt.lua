@@ -1,12 +1,28 @@
 -- attempt: the life of one assignment, from fence to outcome.
 
-local function ended(u, r, outcome, error)
-  local s = r.session and r.session ~= '' and unit.session(u, r.session)
-  local line_ = '{"number":' .. (r.attempt or '0') .. ',"worker":' .. cjson.encode(r.worker or '')
-    .. ',"hub":"' .. (s and s.hub or '') .. '","session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')
-    .. '","started_ms":' .. (r.started or '0') .. ',"ended_ms":' .. text(u.now)
+local function ended(u, r, hub, ended_ms, outcome, error)
+  return '{"number":' .. (r.attempt or '0') .. ',"worker":' .. cjson.encode(r.worker or '')
+    .. ',"hub":"' .. hub .. '","session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')
+    .. '","started_ms":' .. (r.started or '0') .. ',"ended_ms":' .. ended_ms
     .. ',"outcome":"' .. outcome .. '","error":' .. (error ~= '' and error or 'null') .. '}'
-  call('RPUSH', keys.attempts(u, r.id), line_)
+end
+
+-- The attempt that completed the run is not kept beside the others: the run says it all, but
+-- for the hub, which the event of its beginning has.
+function attempt.completed(u, r)
+  local hub = ''
+  for _, json in ipairs(call('LRANGE', keys.events(u, r.id), 0, -1)) do
+    if find(json, '"type":"status.running"', 1, true) then
+      hub = string.match(json, '"hub":"([^"]*)"') or hub
+    end
+  end
+  return ended(u, r, hub, r.ended, 'completed', '')
+end
+
+-- Who has the run, for events; worked out once per call.
+local function whose(s)
+  if not s.whose then s.whose = '"worker":' .. cjson.encode(s.worker) .. ',"hub":"' .. s.hub .. '"' end
+  return s.whose
 end
 
 local OFFER_MS = 10000
@@ -19,7 +35,7 @@ local function offer(u, r, s)
   unit.set(r, 'fence', fence)
   unit.set(r, 'session', s.id)
   unit.set(r, 'version', fit.verdict(u, s.pool, r.class).version)
-  call('HSET', keys.held(u, s.id), r.id, fence .. ' offered')
+  unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' offered')
   call('ZADD', keys.due(u, 'offers'), text(unit.lease_time(u) + OFFER_MS), r.id)
   unit.count(u, 'offered')
   events.status(u, r, 'offered', '{"worker":' .. cjson.encode(s.worker) .. '}')
@@ -29,16 +45,15 @@ end
 -- The session takes what it was offered: the attempt begins.
 function attempt.claim(u, r, s)
   unit.set(s, 'offers', max(0, s.offers - 1))
-  call('HSET', keys.held(u, s.id), r.id, r.fence .. ' running')
+  unit.set_hand(u, keys.held(u, s.id), r.id, r.fence .. ' running')
   call('ZREM', keys.due(u, 'offers'), r.id)
   if r.declined then call('DEL', keys.declined(u, r.id)) end
   unit.set(r, 'worker', s.worker)
-  unit.set(r, 'started', text(u.now))
+  unit.set(r, 'started', u.now_text)
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
   unit.set(r, 'charged', '1')
   unit.count(u, 'assigned')
-  events.status(u, r, 'running', '{"fence":"' .. r.fence .. '","worker":'
-    .. cjson.encode(s.worker) .. ',"hub":"' .. s.hub .. '"}')
+  events.status(u, r, 'running', '{"fence":"' .. r.fence .. '",' .. whose(s) .. '}')
   attempt.watch(u, r)
   room.show(u, s)
 end
@@ -80,15 +95,14 @@ function attempt.assign(u, r, s)
   unit.set(r, 'fence', fence)
   unit.set(r, 'session', s.id)
   unit.set(r, 'worker', s.worker)
-  unit.set(r, 'started', text(u.now))
+  unit.set(r, 'started', u.now_text)
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
   unit.set(r, 'version', fit.verdict(u, s.pool, r.class).version)
   unit.set(r, 'charged', '1')
   if device then unit.set(r, 'device', device - 1) end
-  call('HSET', keys.held(u, s.id), r.id, fence .. ' running')
+  unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   unit.count(u, 'assigned')
-  events.status(u, r, 'running', '{"fence":"' .. fence .. '","worker":' .. cjson.encode(s.worker)
-    .. ',"hub":"' .. s.hub .. '"}')
+  events.status(u, r, 'running', '{"fence":"' .. fence .. '",' .. whose(s) .. '}')
   attempt.watch(u, r)
   mail.send(u, s, r.id, fence, 'run')
 end
@@ -111,9 +125,10 @@ end
 -- Takes a run from its session's hands: it has stopped, and its room comes back.
 function attempt.unhold(u, s, r_or_id)
   local id = type(r_or_id) == 'table' and r_or_id.id or r_or_id
-  local held = call('HGET', keys.held(u, s.id), id)
+  local key = keys.held(u, s.id)
+  local held = unit.hand(u, key, id)
   if not held then return false end
-  call('HDEL', keys.held(u, s.id), id)
+  unit.set_hand(u, key, id, false)
   mail.drop(u, s.id, id)
   local _, state = split2(held)
   if state == 'stopping' then unit.set(s, 'stopping', max(0, s.stopping - 1)) end
@@ -133,11 +148,11 @@ function attempt.finish(u, r, status, output, payload)
   end
   if r.declined then call('DEL', keys.declined(u, r.id)) end
   if r.state then steps.finish(u, r, status) end
-  if output ~= '' then call('SET', keys.output(u, r.id), output) end
-  unit.set(r, 'ended', text(u.now))
-  call('ZREM', keys.due(u, 'deadlines'), r.id)
-  call('ZADD', keys.due(u, 'retention'), text(u.now + tonumber(r.retention)), r.id)
-  if status == 'failed' then call('ZADD', keys.at(u, 'runs:failed'), text(u.now), r.id) end
+  if output ~= '' then unit.put(u, keys.output(u, r.id), output) end
+  unit.set(r, 'ended', u.now_text)
+  if r.deadline or r.queue_wait or r.run_ms then call('ZREM', keys.due(u, 'deadlines'), r.id) end
+  unit.score(u, keys.due(u, 'retention'), text(u.now + tonumber(r.retention)), r.id)
+  if status == 'failed' then unit.score(u, keys.at(u, 'runs:failed'), u.now_text, r.id) end
   unit.count(u, status)
   classes.refer(u, r.class, -1)
   events.status(u, r, status, payload)
@@ -145,7 +160,8 @@ end
 
 -- Records the end of an attempt that the run survives, or not.
 function attempt.record(u, r, outcome, error)
-  ended(u, r, outcome, error or '')
+  local s = r.session and r.session ~= '' and unit.session(u, r.session)
+  call('RPUSH', keys.attempts(u, r.id), ended(u, r, s and s.hub or '', u.now_text, outcome, error))
 end
 
 -- Sends a run back to its old place, uncharged: a lost lease, or work given back.
@@ -176,7 +192,7 @@ end
 
 -- Tells the session to stop the run; it keeps its room until it has.
 function attempt.stop(u, s, r, reason)
-  local held = call('HGET', keys.held(u, s.id), r.id)
+  local held = unit.hand(u, keys.held(u, s.id), r.id)
   if not held then return end
   local fence, state = split2(held)
   if state == 'offered' then
@@ -186,7 +202,7 @@ function attempt.stop(u, s, r, reason)
     call('SADD', keys.at(u, 'unserved'), s.id)
   end
   if state ~= 'stopping' then
-    call('HSET', keys.held(u, s.id), r.id, fence .. ' stopping')
+    unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' stopping')
     unit.set(s, 'stopping', s.stopping + 1)
     r.reason = reason
     unit.set(r, 'reason', reason)

@@ -28,6 +28,9 @@ local PRIORITIES_PER_BAND = 32
 local PLACES_PER_PRIORITY = 64
 local FORMAT = '1'
 
+-- What is not written into a run, as most have it.
+local PRIORITY, FLOW, MAX_LOST, RETENTION_MS = '128', '-', '3', '604800000'
+
 -- A number as text: whole ones without an exponent, others exact.
 local function text(number)
   if number == floor(number) then return format('%.0f', number) end

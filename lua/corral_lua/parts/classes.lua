@@ -13,6 +13,7 @@ function classes.born(u, id, json, kind)
   u.born[id] = true
   if call('SADD', keys.classes(u, kind), id) == 0 then return end
   call('SET', keys.class(u, id), json)
+  u.candidates, u.first = {}, {}
   for _, pool in ipairs(call('SMEMBERS', keys.pools(u, kind))) do
     if fit.fits(u, pool, id) then call('SADD', keys.fits(u, id), pool) end
   end
@@ -35,6 +36,7 @@ end
 -- A session joins the pool; a first one makes the pool live and lets the classes that
 -- waited for such a pool into their lines.
 function classes.join(u, pool_id, json, sid)
+  u.candidates, u.first = {}, {}
   call('SADD', keys.members(u, pool_id), sid)
   if call('SETNX', keys.pool(u, pool_id), json) == 0 then return end
   local pool = fit.pool(u, pool_id)
@@ -52,6 +54,7 @@ end
 -- A session leaves the pool; with the last one the pool ends, and classes that only it
 -- fitted leave their lines, so that they cost the others nothing.
 function classes.leave(u, pool_id, sid)
+  u.candidates, u.first = {}, {}
   call('SREM', keys.members(u, pool_id), sid)
   if call('EXISTS', keys.members(u, pool_id)) == 1 then return end
   local pool = fit.pool(u, pool_id)

@@ -2,16 +2,28 @@
 -- Status events and the terminal one are always kept; what handlers emit is bounded
 -- and refused beyond the bound, never trimmed silently.
 
+-- Most runs begin by being pending. That event is not kept as long as it is the only one, as
+-- the run says all of it, and there may be millions that wait.
+function events.first(submitted)
+  return '{"number":1,"type":"status.pending","time_ms":' .. submitted .. ',"attempt":0,"payload":null}'
+end
+
+local function keep(u, r, number, json)
+  local pending = u.events[r.id]
+  if not pending then pending = {}; u.events[r.id] = pending end
+  -- A run that began delayed has been given a time, and has its first event kept.
+  if number == 2 and r.due == nil then pending[1] = events.first(r.submitted) end
+  pending[#pending + 1] = json
+end
+
 -- Appends an event. `payload` is JSON text and may be ''.
 function events.add(u, r, kind, payload)
   local number = tonumber(r.events or 0) + 1
   unit.set(r, 'events', number)
   local body = payload ~= '' and payload or 'null'
-  local json = '{"number":' .. number .. ',"type":"' .. kind .. '","time_ms":' .. text(u.now)
+  local json = '{"number":' .. number .. ',"type":"' .. kind .. '","time_ms":' .. u.now_text
     .. ',"attempt":' .. (r.attempt or '0') .. ',"payload":' .. body .. '}'
-  local pending = u.events[r.id]
-  if not pending then pending = {}; u.events[r.id] = pending end
-  pending[#pending + 1] = json
+  if number > 1 or kind ~= 'status.pending' then keep(u, r, number, json) end
   u.feed[#u.feed + 1] = '{"run":"' .. r.id .. '","workflow":"' .. (r.workflow or '') .. '","event":' .. json .. '}'
   u.hints[r.id] = number
 end

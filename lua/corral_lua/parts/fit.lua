@@ -100,14 +100,15 @@ end
 
 -- Gives { version, score }, or { stage } that says at which stage the pool falls out.
 function fit.verdict(u, pool_id, class_id)
-  local pair = pool_id .. class_id
-  local verdict = fit_cache[pair]
+  local of_pool = fit_cache[pool_id]
+  local verdict = of_pool and of_pool[class_id]
   if verdict then return verdict end
   local pool, class = fit.pool(u, pool_id), fit.class(u, class_id)
   if not pool or not class then return { stage = 'capability' } end
   verdict = judge(pool, class)
   if fit_count >= CACHED_FITS then fit_cache, fit_count = {}, 0 end
-  fit_cache[pair], fit_count = verdict, fit_count + 1
+  if not fit_cache[pool_id] then fit_cache[pool_id] = {} end
+  fit_cache[pool_id][class_id], fit_count = verdict, fit_count + 1
   return verdict
 end
 

@@ -4,7 +4,7 @@
 -- in `news`, and a hint on pub/sub only makes them look sooner.
 
 function mail.send(u, s, run, fence, word)
-  call('HSET', keys.mail(u, s.id), run, fence .. ' ' .. word)
+  unit.set_hand(u, keys.mail(u, s.id), run, fence .. ' ' .. word)
   if s.hub == u.hub then
     u.mail[#u.mail + 1] = { s, run, fence, word }
   else
@@ -16,8 +16,7 @@ end
 -- Removes a word when it is still the one that was acknowledged.
 function mail.acknowledge(u, sid, run, fence, word)
   local key = keys.mail(u, sid)
-  local kept = call('HGET', key, run)
-  if kept == fence .. ' ' .. word then call('HDEL', key, run) end
+  if unit.hand(u, key, run) == fence .. ' ' .. word then unit.set_hand(u, key, run, false) end
 end
 
 -- A report about a run says that the assignment has arrived.
@@ -26,25 +25,25 @@ function mail.arrived(u, sid, run, fence)
 end
 
 function mail.drop(u, sid, run)
-  call('HDEL', keys.mail(u, sid), run)
+  unit.set_hand(u, keys.mail(u, sid), run, false)
 end
 
 -- One letter as it goes to a hub: all that a worker needs to begin or to stop.
 function mail.letter(u, s, run, fence, word)
   if run == '*' then
-    return { s.id, s.stream, run, fence, word, '0', '0', '-1', '0', text(u.now), '', '', '' }, 0
+    return { s.id, s.stream, run, fence, word, '0', '0', '-1', '0', u.now_text, '', '', '' }, 0
   end
   local r = unit.run(u, run)
   if not r then return nil end
   local begins = word == 'run' or word == 'offer'
-  local job, told = begins and call('GET', keys.job(u, run)) or '', ''
+  local job, told = begins and (r.job or call('GET', keys.job(u, run))) or '', ''
   if begins then
     told = steps.told(u, r)
   elseif word ~= 'stop' then
     told = '{"answers":' .. questions.answers(u, run) .. '}'
   end
   return { s.id, s.stream, run, fence, word, r.attempt or '0', r.version or '0',
-    r.device or '-1', r.deadline or '0', text(u.now), r.reason or '', job, told }, #job + #told
+    r.device or '-1', r.deadline or '0', u.now_text, r.reason or '', job, told }, #job + #told
 end
 
 -- The letters of this call for the calling hub. Beyond the bound on bytes the rest is

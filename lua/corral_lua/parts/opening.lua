@@ -86,7 +86,7 @@ function opening.open(u, argv, counts)
   local claims = {}
   for i = HELD_AT, #argv, 2 do claims[argv[i]] = { argv[i + 1] } end
   local verdicts = sessions.reconcile(u, s, claims)
-  local word = call('HGET', keys.mail(u, sid), '*')
+  local word = unit.hand(u, keys.mail(u, sid), '*')
   if word then
     local fence, what = split2(word)
     mail.send(u, s, '*', fence, what)

@@ -6,13 +6,17 @@ local FEW = 16
 
 -- Pools that fit the class and have room. Few fit: ask which of them are open. Many
 -- fit: look at some open ones in turn, and at the whole intersection when none fits.
+-- The few are worked out once per call, and again when a pool opens, closes, comes or goes.
 local function candidates(u, class)
+  local known = u.candidates[class.id]
+  if known then return known end
   local fits, open = keys.fits(u, class.id), keys.open(u, class.kind)
   local out = {}
   if call('SCARD', fits) <= FEW then
     for _, pool in ipairs(call('SMEMBERS', fits)) do
       if call('ZSCORE', open, pool) then out[#out + 1] = pool end
     end
+    u.candidates[class.id] = out
     return out
   end
   for _, pool in ipairs(call('ZRANGE', open, 0, FEW - 1)) do
@@ -46,7 +50,7 @@ end
 -- the first of some that has not declined it.
 local function freest(u, pool, run)
   local free = keys.free(u, pool)
-  if not run then return call('ZRANGE', free, 0, 0, 'WITHSCORES') end
+  if not run then return room.first(u, pool) end
   local some = call('ZRANGE', free, 0, FEW - 1, 'WITHSCORES')
   for i = 1, #some, 2 do
     if call('SISMEMBER', keys.declined(u, run), some[i]) == 0 then return { some[i], some[i + 1] } end
@@ -57,7 +61,7 @@ end
 -- Gives the best session with room, or nil. `run` is given when it was declined before.
 function place.search(u, class, model, run)
   if u.now < u.hold or unit.paused(u, class.kind) then return nil end
-  room.settle(u)
+  if run or model and model ~= '' then room.settle(u) end
   local best
   local pools = candidates(u, class)
   for _, id in ipairs(pools) do

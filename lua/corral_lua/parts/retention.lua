@@ -7,7 +7,7 @@ local HANDLED_MS = 60000
 -- what it must be told, and how much memory comes back.
 local function handled(u, id)
   local sid = call('HGET', keys.run(u, id), 'session')
-  return sid and sid ~= '' and call('HEXISTS', keys.held(u, sid), id) == 1
+  return sid and sid ~= '' and unit.hand(u, keys.held(u, sid), id)
 end
 
 local function remove(u, id)

@@ -54,12 +54,30 @@ end
 -- latest at the end of the call.
 function room.show(u, s)
   u.unshown[s.id] = s
+  local first = u.first[s.pool]
+  if first and first.session ~= s then u.first[s.pool] = nil end
 end
 
 local place_
 
+-- The least loaded session of a pool and its load. As long as no other session of the pool
+-- changes, the first stays it until its load has grown beyond the second's.
+function room.first(u, pool_id)
+  local first = u.first[pool_id]
+  if first then
+    local load = load_of(first.session, fit.pool(u, pool_id))
+    if load and load <= first.second then return { first.session.id, load } end
+  end
+  room.settle(u)
+  local two = call('ZRANGE', keys.free(u, pool_id), 0, 1, 'WITHSCORES')
+  local s = two[1] and unit.session(u, two[1])
+  if s then u.first[pool_id] = { session = s, second = tonumber(two[4] or math.huge) } end
+  return two
+end
+
 function room.settle(u)
   if next(u.unshown) == nil then return end
+  u.first = {}
   for sid, s in pairs(u.unshown) do
     u.unshown[sid] = nil
     place_(u, s)
@@ -83,6 +101,7 @@ function place_(u, s)
   local open = load ~= nil or call('EXISTS', free) == 1
   -- Known to stand among the open ones, as far as this call has seen.
   local known = s.is_open == s.pool
+  if open ~= (s.is_open ~= nil) or not known then u.candidates = {} end
   for _, kind in ipairs(pool.kinds) do
     if open then
       if not known then call('ZADD', keys.open(u, kind), 'NX', u.turn, s.pool) end
@@ -96,6 +115,7 @@ end
 -- Takes the session out of every list of those with room.
 function room.hide(u, s)
   local state = s.state
+  u.first[s.pool] = nil
   s.state = 'closed'
   u.unshown[s.id] = nil
   place_(u, s)

@@ -20,13 +20,13 @@ function sessions.finish(u, s, why, limit)
     if s.hub ~= '' then mail.wake(u, s) end
   end
   local released = 0
-  for run, value in pairs(as_table(call('HGETALL', keys.held(u, s.id)))) do
+  for run, value in pairs(unit.whole_hand(u, keys.held(u, s.id))) do
     if released >= limit then
       call('ZADD', keys.due(u, 'leases'), text(u.lease), s.id)
       return false
     end
     released = released + 1
-    call('HDEL', keys.held(u, s.id), run)
+    unit.set_hand(u, keys.held(u, s.id), run, false)
     local fence, state = split2(value)
     local r = unit.run(u, run)
     if r and state == 'offered' and r.fence == fence and r.status == 'offered' then
@@ -41,7 +41,8 @@ function sessions.finish(u, s, why, limit)
       end
     end
   end
-  call('DEL', keys.held(u, s.id), keys.mail(u, s.id))
+  unit.drop_hand(u, keys.held(u, s.id))
+  unit.drop_hand(u, keys.mail(u, s.id))
   call('ZREM', keys.due(u, 'leases'), s.id)
   call('ZREM', keys.at(u, 'sessions'), s.id)
   classes.leave(u, s.pool, s.id)
@@ -69,7 +70,7 @@ end
 -- `claims` is run -> { fence, stopping }. Gives run, fence, keep|stop in threes.
 function sessions.reconcile(u, s, claims)
   local verdicts = {}
-  local held = as_table(call('HGETALL', keys.held(u, s.id)))
+  local held = unit.whole_hand(u, keys.held(u, s.id))
   for run, claim in pairs(claims) do
     local fence, keep = claim[1], false
     local r, mine = unit.run(u, run), held[run]
@@ -132,7 +133,7 @@ function sessions.adopt(u, s, r, fence)
   unit.set(r, 'started', text(u.now))
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
   unit.set(r, 'charged', '1')
-  call('HSET', keys.held(u, s.id), r.id, fence .. ' running')
+  unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   room.adopt(u, s, r)
   unit.count(u, 'adopted')
   events.status(u, r, 'running', '{"fence":"' .. fence .. '","adopted":true}')

@@ -1,16 +1,11 @@
 -- unit: the unit of work of one call.
 -- Reads the namespace's meta first, hands out runs and sessions that are read once,
--- gathers what is to be written to hashes and counters, and writes each key once at
--- the end. Ordered sets are written at once, since later items of the call read them.
+-- gathers what is to be written to hashes, strings, counters and the indexes that no call
+-- reads back, and writes each key once at the end. Other ordered sets are written at once,
+-- since later items of the call read them.
 
 local META = { 'format', 'epoch', 'fence', 'clock', 'lease', 'lease_at', 'settle',
   'lease_ms', 'place', 'turn', 'full', 'hold', 'sweep', 'max_waiting', 'soft_bytes' }
-
-local RUN = { 'status', 'kind', 'version', 'class', 'band', 'flow', 'place', 'attempt',
-  'lost', 'fence', 'session', 'worker', 'events', 'weight', 'vram', 'model', 'device',
-  'done', 'charged', 'retry', 'max_lost', 'retention', 'idem', 'submitted', 'started',
-  'deadline', 'queue_wait', 'run_ms', 'workflow', 'priority', 'due', 'ended', 'reason', 'request', 'failures', 'returns', 'declines',
-  'state' }
 
 local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
   'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',
@@ -37,6 +32,8 @@ function unit.open(root, hub)
     lease_ms = tonumber(values[8]), place = tonumber(values[9]), turn = tonumber(values[10]),
     full = values[11] == '1', hold = tonumber(values[12] or '0'), sweep = values[13] == '1',
     max_waiting = tonumber(values[14] or '0'), soft_bytes = tonumber(values[15] or '0'),
+    now_text = text(max(floor(us / 1000), tonumber(values[4]))),
+    candidates = {}, first = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
     born = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
     meta = {},
@@ -72,14 +69,23 @@ end
 function unit.run(u, id)
   local r = u.runs[id]
   if r ~= nil then return r end
-  local values = call('HMGET', keys.run(u, id), unpack(RUN))
-  if not values[1] then
+  local flat = call('HGETALL', keys.run(u, id))
+  if #flat == 0 then
     u.runs[id] = false
     return false
   end
-  r = { id = id, changed = {} }
-  for i = 1, #RUN do r[RUN[i]] = values[i] or nil end
+  r = unit.complete(as_table(flat))
+  r.id, r.changed = id, {}
   u.runs[id] = r
+  return r
+end
+
+-- Fills in what is not written, as most runs have it.
+function unit.complete(r)
+  r.priority, r.flow = r.priority or PRIORITY, r.flow or FLOW
+  r.max_lost, r.retention = r.max_lost or MAX_LOST, r.retention or RETENTION_MS
+  r.band = r.band or text(floor(tonumber(r.priority) / PRIORITIES_PER_BAND))
+  r.workflow = r.workflow or sub(r.kind, #'workflow:' + 1)
   return r
 end
 
@@ -103,6 +109,73 @@ end
 function unit.set(record, field, value)
   record[field] = value
   record.changed[field] = value
+end
+
+-- Fields of hashes about what sessions have in hand (`held`, `mail`): each is read once, and
+-- written with all others of its hash at the end. False stands for a field that is not there.
+function unit.hand(u, key, field)
+  local now = u.hands_now[key]
+  if not now then now = {}; u.hands_now[key] = now end
+  if now[field] == nil then now[field] = call('HGET', key, field) end
+  return now[field]
+end
+
+function unit.set_hand(u, key, field, value)
+  local now, changed = u.hands_now[key], u.hands[key]
+  if not now then now = {}; u.hands_now[key] = now end
+  if not changed then changed = {}; u.hands[key] = changed end
+  now[field], changed[field] = value, value
+end
+
+-- Reads many fields at once, for a call that will ask for each.
+function unit.prefetch(u, key, fields)
+  if #fields < 2 then return end
+  local now = u.hands_now[key]
+  if not now then now = {}; u.hands_now[key] = now end
+  for i, value in ipairs(call('HMGET', key, unpack(fields))) do now[fields[i]] = value end
+end
+
+-- The whole hash as it stands, writes of this call included.
+function unit.whole_hand(u, key)
+  unit.write_hand(u, key)
+  return as_table(call('HGETALL', key))
+end
+
+function unit.write_hand(u, key)
+  local changed = u.hands[key]
+  if not changed then return end
+  local set, gone = {}, {}
+  for field, value in pairs(changed) do
+    if value then
+      set[#set + 1] = field
+      set[#set + 1] = value
+    else
+      gone[#gone + 1] = field
+    end
+  end
+  u.hands[key] = nil
+  if #set > 0 then call('HSET', key, unpack(set)) end
+  if #gone > 0 then call('HDEL', key, unpack(gone)) end
+end
+
+-- Forgets the hash, and deletes it.
+function unit.drop_hand(u, key)
+  u.hands[key], u.hands_now[key] = nil, nil
+  call('DEL', key)
+end
+
+-- A string that is written at the end, with all others of the call.
+function unit.put(u, key, value)
+  u.strings[#u.strings + 1] = key
+  u.strings[#u.strings + 1] = value
+end
+
+-- An entry of an index that no call reads back.
+function unit.score(u, key, score, member)
+  local list = u.scores[key]
+  if not list then list = {}; u.scores[key] = list end
+  list[#list + 1] = score
+  list[#list + 1] = member
 end
 
 -- True while the kind is paused; read once per call.
@@ -146,6 +219,9 @@ function unit.close(u)
   for sid, s in pairs(u.sessions) do
     if s and not s.gone then write_hash(keys.session(u, sid), s.changed) end
   end
+  for key in pairs(u.hands) do unit.write_hand(u, key) end
+  if #u.strings > 0 then call('MSET', unpack(u.strings)) end
+  for key, list in pairs(u.scores) do call('ZADD', key, unpack(list)) end
   for name, by in pairs(u.totals) do call('HINCRBY', keys.at(u, 'totals'), name, by) end
   for kind, counts in pairs(u.queue) do
     write_counts(keys.queue(u, kind), counts)
@@ -155,7 +231,7 @@ function unit.close(u)
   end
   classes.settle(u)
   events.close(u)
-  u.meta.clock, u.meta.fence = text(u.now), text(u.fence)
+  u.meta.clock, u.meta.fence = u.now_text, text(u.fence)
   u.meta.place, u.meta.turn = text(u.place), text(u.turn)
   write_hash(keys.at(u, 'meta'), u.meta)
   mail.hint(u)

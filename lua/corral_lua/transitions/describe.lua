@@ -18,12 +18,19 @@ local function one(u, id, what)
     end
     hub = call('HGET', keys.session(u, run.session), 'hub') or ''
   end
+  local attempts = {}
+  if find(what, 'a', 1, true) then
+    attempts = call('LRANGE', keys.attempts(u, id), 0, -1)
+    if run.status == 'completed' then
+      run.id = id
+      attempts[#attempts + 1] = attempt.completed(u, run)
+    end
+  end
   return {
     fields,
     find(what, 'i', 1, true) and call('GET', keys.job(u, id)) or '',
     find(what, 'o', 1, true) and call('GET', keys.output(u, id)) or '',
-    find(what, 'a', 1, true) and call('LRANGE', keys.attempts(u, id), 0, -1) or {},
-    hands, hub,
+    attempts, hands, hub,
   }
 end
 

@@ -8,7 +8,7 @@
 local SESSIONS_PER_CALL = 64
 
 local function letters(u, s)
-  for run, value in pairs(as_table(call('HGETALL', keys.mail(u, s.id)))) do
+  for run, value in pairs(unit.whole_hand(u, keys.mail(u, s.id))) do
     local fence, word = split2(value)
     u.mail[#u.mail + 1] = { s, run, fence, word }
   end

@@ -6,21 +6,29 @@
 --       workflow, status; then score and entry to go on from, '' at the end
 -- AGAIN reads again
 
+-- Questions of one millisecond that are looked at one by one.
+local SAME_TIME = 1000
+
 local function row(u, member, asked)
   local run, request = split2(member)
-  local fields = call('HMGET', keys.run(u, run), 'workflow', 'status')
+  local r = unit.run(u, run)
   local json = call('HGET', keys.inputs(u, run), request)
-  if not json or not fields[1] then return nil end
+  if not json or not r then return nil end
   local due = call('ZSCORE', keys.due(u, 'questions'), member) or '0'
-  return { run, request, json, asked, due, fields[1], fields[2] }
+  return { run, request, json, asked, due, r.workflow, r.status }
 end
 
 -- How many stand before the page: by the rank of the entry at which the page before ended,
--- or by its score when it has been answered since.
+-- or by where it stood when it has been answered since.
 local function start_of(key, score, member)
   if member == '' then return 0 end
   local rank = call('ZRANK', key, member)
-  return rank and rank + 1 or call('ZCOUNT', key, '-inf', '(' .. score)
+  if rank then return rank + 1 end
+  local before = call('ZCOUNT', key, '-inf', '(' .. score)
+  for _, other in ipairs(call('ZRANGE', key, score, score, 'BYSCORE', 'LIMIT', 0, SAME_TIME)) do
+    if other < member then before = before + 1 end
+  end
+  return before
 end
 
 function transitions.list_inputs(u, argv)

@@ -30,7 +30,7 @@ function transitions.list_runs(u, argv)
       -- Seen by the page before.
     else
       local fields = call('HGETALL', keys.run(u, id))
-      local run = as_table(fields)
+      local run = unit.complete(as_table(fields))
       if (argv[2] == '' or wanted[run.status]) and (argv[3] == '' or run.workflow == argv[3]) then
         out[#out + 1] = { id, fields }
       end

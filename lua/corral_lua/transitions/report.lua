@@ -61,7 +61,7 @@ local function outcome(u, s, word, r, fence, a)
   if r.status == 'offered' and mine(r, s, fence) then return 'stale' end
   if not mine(r, s, fence) then
     unit.count(u, 'stale')
-    local held = call('HGET', keys.held(u, s.id), r.id)
+    local held = unit.hand(u, keys.held(u, s.id), r.id)
     if held and split2(held) == fence then attempt.unhold(u, s, r) end
     return 'stale'
   end
@@ -72,7 +72,6 @@ local function outcome(u, s, word, r, fence, a)
   attempt.unhold(u, s, r)
   unit.set(r, 'done', fence)
   if word == 'completed' then
-    attempt.record(u, r, 'completed', '')
     attempt.finish(u, r, 'completed', a, '')
   elseif word == 'failed' then
     attempt.record(u, r, 'failed', a)
@@ -106,7 +105,7 @@ local function remembered(u, s, word, r, fence, seq, a, b)
 end
 
 local function stopped(u, s, run, fence)
-  local held = call('HGET', keys.held(u, s.id), run)
+  local held = unit.hand(u, keys.held(u, s.id), run)
   if not held or split2(held) ~= fence then return 'ok' end
   local _, state = split2(held)
   local r = unit.run(u, run)
@@ -161,6 +160,9 @@ function transitions.report(u, argv)
     for i = 4, #argv, STRIDE do verdicts[#verdicts + 1] = 'stale' end
     return verdicts
   end
+  local runs = {}
+  for i = 5, #argv, STRIDE do runs[#runs + 1] = argv[i] end
+  unit.prefetch(u, keys.held(u, s.id), runs)
   local moved, highest = argv[3] ~= s.stream, tonumber(s.seq or 0)
   for i = 4, #argv, STRIDE do
     local seq = tonumber(argv[i + 3])

@@ -36,7 +36,7 @@ function transitions.retry(u, argv)
       verdict = 'completed'
     elseif not r.ended then
       verdict = 'live'
-    elseif r.session and r.session ~= '' and call('HEXISTS', keys.held(u, r.session), r.id) == 1 then
+    elseif r.session and r.session ~= '' and unit.hand(u, keys.held(u, r.session), r.id) then
       verdict = 'stopping'
     else
       revive(u, r, argv[i + 1])

@@ -13,7 +13,7 @@ local WINDOW_MS = 86400000
 
 local function known(u, id, request, idem)
   if idem ~= '' then
-    local kept = call('GET', keys.idem(u, idem))
+    local kept = u.idem[idem] or call('GET', keys.idem(u, idem))
     if kept then
       local run, was = split2(kept)
       return run, was == 'v1:' .. request
@@ -26,7 +26,8 @@ local function known(u, id, request, idem)
     if same and idem ~= '' and not r.idem then
       unit.set(r, 'idem', idem)
       unit.set(r, 'retention', text(max(tonumber(r.retention), WINDOW_MS)))
-      call('SET', keys.idem(u, idem), id .. ' v1:' .. request)
+      u.idem[idem] = id .. ' v1:' .. request
+      unit.put(u, keys.idem(u, idem), u.idem[idem])
     end
     return id, same
   end
@@ -65,7 +66,9 @@ end
 local function refusal(u, kind, class, delay, wait)
   if u.full then return 'full', '' end
   if u.max_waiting > 0 then
-    local waiting = tonumber(call('ZSCORE', keys.at(u, 'kinds'), kind) or 0)
+    u.listed = u.listed or {}
+    u.listed[kind] = u.listed[kind] or tonumber(call('ZSCORE', keys.at(u, 'kinds'), kind) or 0)
+    local waiting = u.listed[kind]
     for _, by in pairs(u.queue[kind] or {}) do waiting = waiting + by end
     if waiting >= u.max_waiting then return 'queue_full', '' end
   end
@@ -80,31 +83,42 @@ end
 
 local function accept(u, argv, i, class)
   local id, kind, priority = argv[i], argv[i + 4], tonumber(argv[i + 8])
-  local band = floor(priority / PRIORITIES_PER_BAND)
-  local r = { id = id, changed = {} }
-  u.runs[id] = r
-  call('SET', keys.job(u, id), argv[i + 1])
-  local fields = {
-    status = 'pending', request = argv[i + 2], kind = kind, class = class.id,
-    band = text(band), flow = argv[i + 9], priority = argv[i + 8], workflow = argv[i + 13],
-    max_lost = argv[i + 20], submitted = text(u.now), place = text(line.new_place(u, priority)),
-    version = argv[i + 5],
-  }
-  if argv[i + 3] ~= '' then
-    fields.idem = argv[i + 3]
-    call('SET', keys.idem(u, argv[i + 3]), id .. ' v1:' .. argv[i + 2])
+  local idem, retention = argv[i + 3], argv[i + 21]
+  if idem ~= '' then
+    u.idem[idem] = id .. ' v1:' .. argv[i + 2]
+    unit.put(u, keys.idem(u, idem), u.idem[idem])
+    retention = text(max(tonumber(retention), WINDOW_MS))
   end
-  fields.retention = text(max(tonumber(argv[i + 21]), fields.idem and WINDOW_MS or 0))
-  if argv[i + 10] ~= '1' then fields.weight = argv[i + 10] end
-  if argv[i + 11] ~= '0' then fields.vram = argv[i + 11] end
-  if argv[i + 12] ~= '' then fields.model = argv[i + 12] end
-  if argv[i + 14] ~= '0' then fields.deadline = text(u.now + tonumber(argv[i + 14])) end
-  if argv[i + 15] ~= '0' then fields.queue_wait = argv[i + 15] end
-  if argv[i + 16] ~= '0' then fields.run_ms = argv[i + 16] end
-  if argv[i + 19] ~= '' then fields.retry = argv[i + 19] end
-  if argv[i + 22] ~= '' then fields.labels = argv[i + 22] end
-  for field, value in pairs(fields) do unit.set(r, field, value) end
-  call('ZADD', keys.at(u, 'runs'), fields.submitted, id)
+  local place_, version, flow = text(line.new_place(u, priority)), argv[i + 5], argv[i + 9]
+  -- What is written, and all that the rest of the call reads.
+  local changed = {
+    status = 'pending', request = argv[i + 2], kind = kind, class = class.id,
+    submitted = u.now_text, place = place_,
+  }
+  local r = {
+    id = id, changed = changed, job = argv[i + 1], request = argv[i + 2], kind = kind,
+    class = class.id, submitted = u.now_text, place = place_, version = version, flow = flow,
+    priority = argv[i + 8], band = text(floor(priority / PRIORITIES_PER_BAND)),
+    workflow = argv[i + 13], max_lost = argv[i + 20], retention = retention,
+  }
+  u.runs[id] = r
+  if r.priority ~= PRIORITY then changed.priority = r.priority end
+  if flow ~= FLOW then changed.flow = flow end
+  if kind ~= 'workflow:' .. r.workflow then changed.workflow = r.workflow end
+  if r.max_lost ~= MAX_LOST then changed.max_lost = r.max_lost end
+  if retention ~= RETENTION_MS then changed.retention = retention end
+  if version ~= '0' then changed.version = version end
+  if idem ~= '' then unit.set(r, 'idem', idem) end
+  if argv[i + 10] ~= '1' then unit.set(r, 'weight', argv[i + 10]) end
+  if argv[i + 11] ~= '0' then unit.set(r, 'vram', argv[i + 11]) end
+  if argv[i + 12] ~= '' then unit.set(r, 'model', argv[i + 12]) end
+  if argv[i + 14] ~= '0' then unit.set(r, 'deadline', text(u.now + tonumber(argv[i + 14]))) end
+  if argv[i + 15] ~= '0' then unit.set(r, 'queue_wait', argv[i + 15]) end
+  if argv[i + 16] ~= '0' then unit.set(r, 'run_ms', argv[i + 16]) end
+  if argv[i + 19] ~= '' then unit.set(r, 'retry', argv[i + 19]) end
+  if argv[i + 22] ~= '' then unit.set(r, 'labels', argv[i + 22]) end
+  unit.put(u, keys.job(u, id), r.job)
+  unit.score(u, keys.at(u, 'runs'), u.now_text, id)
   classes.refer(u, class.id, 1)
   unit.count(u, 'submitted')
   return r
@@ -125,6 +139,7 @@ end
 
 function transitions.submit(u, argv)
   local verdicts = {}
+  u.idem = {}
   for i = 2, #argv, STRIDE do
     local id, kind, delay = argv[i], argv[i + 4], tonumber(argv[i + 17])
     local known_id, same = known(u, id, argv[i + 2], argv[i + 3])

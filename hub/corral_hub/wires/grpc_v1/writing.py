@@ -67,7 +67,7 @@ def run_row(run: str, f: dict[str, str]) -> common.Run:
     labels = jobs.labels(f["labels"]) if "labels" in f else {}
     return common.Run(
         run_id=run,
-        workflow=f.get("workflow", ""),
+        workflow=f.get("workflow", f["kind"].removeprefix("workflow:")),
         capability=common.Capability(kind=f["kind"], version=int(f.get("version", 0))),
         status=status(f["status"]),
         priority=int(f.get("priority", 128)),
