@@ -43,12 +43,12 @@ STAGES = {
 
 @dataclass(slots=True, frozen=True)
 class Accepted:
-    """A run that is there now, and whether it was there before."""
+    """A run that is there now; `known` is what was there before under its id or key."""
 
-    described: Described
-    run: str
-    deduplicated: bool
-    warnings: tuple[str, ...]
+    verdict: Submitted
+    asked: NewRun
+    known: Described | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,15 +96,15 @@ class Orchestrator:
                 out[i] = error
         for part in _steps(runs):
             verdicts = await transitions.submit([run for _, run in part])
-            described = await self._known(transitions, verdicts)
+            known = await self._known(transitions, verdicts)
             for (i, run), verdict in zip(part, verdicts, strict=True):
-                out[i] = _verdict(run, verdict, described.get(verdict.run))
+                out[i] = _verdict(run, verdict, known.get(verdict.run))
         return [item for item in out if item is not None]
 
     async def _known(
         self, transitions: Transitions, verdicts: Sequence[Submitted]
     ) -> dict[str, Described]:
-        wanted = [v.run for v in verdicts if v.verdict in ("accepted", "duplicate")]
+        wanted = [v.run for v in verdicts if v.verdict == "duplicate"]
         if not wanted:
             return {}
         found = await transitions.describe(wanted, "o" if len(wanted) == 1 else "")
@@ -283,17 +283,17 @@ def _steps(runs: list[tuple[int, NewRun]]) -> list[list[tuple[int, NewRun]]]:
     return steps
 
 
-def _verdict(run: NewRun, verdict: Submitted, described: Described | None) -> Accepted | HubError:
+def _verdict(run: NewRun, verdict: Submitted, known: Described | None) -> Accepted | HubError:
     match verdict.verdict:
-        case "accepted" | "duplicate":
+        case "accepted":
             warnings = (
                 (f"{STAGES[verdict.stage]} ({run.kind}): the run waits for one that does",)
                 if verdict.stage
                 else ()
             )
-            if described is None:
-                return not_found(verdict.run)
-            return Accepted(described, verdict.run, verdict.verdict == "duplicate", warnings)
+            return Accepted(verdict, run, warnings=warnings)
+        case "duplicate":
+            return Accepted(verdict, run, known) if known else not_found(verdict.run)
         case "conflict":
             return AlreadyExists(
                 f"run {verdict.run!r} has this id or idempotency key with another request; use "

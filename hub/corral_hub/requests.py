@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass, field, fields
 
 import msgspec
 
@@ -27,8 +26,7 @@ SAID = {
 }
 
 
-@dataclass(slots=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, omit_defaults=True):
     """When a failure is followed by another attempt; times in milliseconds."""
 
     max_attempts: int = 1
@@ -36,24 +34,23 @@ class RetryPolicy:
     multiplier: float = 2.0
     maximum_ms: int = 60_000
     jitter: float = 0.0
-    no_retry: list[str] = field(default_factory=list[str])
+    no_retry: list[str] = []
 
 
-@dataclass(slots=True)
-class SubmitRequest:
+class SubmitRequest(msgspec.Struct, omit_defaults=True):
     """One run as asked for; 0 and "" are "not said"."""
 
-    workflow: str
+    workflow: str = ""
     input: bytes = b""
     run_id: str = ""
     workflow_version: int = 0
     kind: str = ""
     version: int = 0
-    tags: list[str] = field(default_factory=list[str])
-    required: dict[str, str] = field(default_factory=dict[str, str])
-    forbidden: dict[str, str] = field(default_factory=dict[str, str])
-    preferred: dict[str, str] = field(default_factory=dict[str, str])
-    tolerations: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    tags: list[str] = []
+    required: dict[str, str] = {}
+    forbidden: dict[str, str] = {}
+    preferred: dict[str, str] = {}
+    tolerations: list[tuple[str, str, str]] = []
     priority: int = 128
     idempotency_key: str = ""
     deadline_ms: int = 0
@@ -68,17 +65,9 @@ class SubmitRequest:
     retry: RetryPolicy | None = None
     max_lost: int = 3
     retention_ms: int = 0
-    labels: dict[str, str] = field(default_factory=dict[str, str])
+    labels: dict[str, str] = {}
     traceparent: str = ""
     tracestate: str = ""
-
-
-# By these a repeated request is told from another one.
-DIGESTED = tuple(
-    each.name
-    for each in fields(SubmitRequest)
-    if each.name not in ("run_id", "idempotency_key", "traceparent", "tracestate")
-)
 
 
 def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRun:
@@ -163,12 +152,16 @@ def _model_of(parsed: object) -> str:
     return ""
 
 
+# What is not said is left out, so that a field of a later release changes no digest.
+_digested = msgspec.msgpack.Encoder(order="sorted")
+
+
 def _request_digest(request: SubmitRequest) -> str:
-    # Field by field, as `asdict` copies every value and is dear on the way of each run.
-    said = {name: getattr(request, name) for name in DIGESTED}
-    said["input"] = request.input.hex()
-    said["retry"] = asdict(request.retry) if request.retry else None
-    return request_digest(said)
+    """By this a repeated request is told from another one with the same id or key."""
+    asked = msgspec.structs.replace(
+        request, run_id="", idempotency_key="", traceparent="", tracestate=""
+    )
+    return request_digest(_digested.encode(asked))
 
 
 def _retry(policy: RetryPolicy | None) -> str:
@@ -190,6 +183,7 @@ def _bounded(value: float, low: float, high: float, field: str) -> None:
 
 
 def _check(request: SubmitRequest, max_payload: int) -> None:
+    """Raises InvalidRequest or PayloadTooLarge for the first field that is wrong."""
     names.require(names.WORKFLOW, request.workflow, "workflow")
     if request.run_id:
         names.require(names.RUN_ID, request.run_id, "run_id")

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import hiredis
 from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, parse_url
+from redis.asyncio.connection import Connection as PlainConnection
 
 from corral_store.errors import (
     StoreError,
@@ -227,6 +229,21 @@ def _missing(reply: Any) -> bool:
     return isinstance(reply, Exception) and "Function not found" in str(reply)
 
 
+# Its stub wants a tuple of one argument.
+pack = cast("Callable[[tuple[Any, ...]], bytes]", hiredis.pack_command)
+
+
+def _packing(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The kind of connection, writing commands in C: redis-py does so in its synchronous
+    connections only, and a call here has thousands of arguments."""
+
+    def pack_command(self: AbstractConnection, name: str, *arguments: Any) -> list[bytes]:
+        # Some commands have names of two words.
+        return [pack((*name.split(), *arguments))]
+
+    return type(f"Packing{kind.__name__}", (kind,), {"pack_command": pack_command})
+
+
 def _client(url: str, name: str, connected: Any) -> Redis:
     scheme = urlsplit(url).scheme
     plain = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
@@ -236,6 +253,7 @@ def _client(url: str, name: str, connected: Any) -> Redis:
             "valkeys:// or unix:///path/to/socket"
         )
     options = cast("dict[str, Any]", dict(parse_url(plain + url[len(scheme) :])))
+    options["connection_class"] = _packing(options.get("connection_class", PlainConnection))
     pool = BlockingConnectionPool(
         max_connections=POOL_CONNECTIONS,
         timeout=ANSWER_SECONDS,

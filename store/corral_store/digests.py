@@ -57,6 +57,6 @@ def idem_digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
-def request_digest(fields: object) -> str:
+def request_digest(said: bytes) -> str:
     """Digest by which a repeated request is told from another one."""
-    return hashlib.sha256(_canonical(fields).encode()).hexdigest()[:40]
+    return hashlib.sha256(said).hexdigest()[:40]

@@ -1,16 +1,18 @@
 """What transitions take and give: plain records, the same names as in the Lua.
 
 All times are milliseconds. Ids and fences are text, as 64-bit numbers do not survive
-every client.
+every client. Those of which there is one for each run are structs, which are made in a
+tenth of the time of a dataclass.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+
+import msgspec
 
 
-@dataclass(slots=True)
-class NewRun:
+class NewRun(msgspec.Struct):
     """One run to submit; the fields are the arguments of submit.lua in their order."""
 
     run: str
@@ -38,19 +40,26 @@ class NewRun:
     labels: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class Submitted:
+class Submitted(msgspec.Struct, frozen=True):
     """Verdict on one run: accepted, duplicate, conflict, no_worker, vram_required,
-    queue_full or full. `stage` names what no live pool passes ("" when one fits)."""
+    queue_full or full. `stage` names what no live pool passes ("" when one fits); the rest
+    is there when the run was given to a session at once."""
 
     verdict: str
     run: str
     status: str
     stage: str
+    fence: str = ""
+    session: str = ""
+    worker: str = ""
+    hub: str = ""
+    version: str = ""
+    device: str = "-1"
+    # Time of the store at the submit.
+    now_ms: int = 0
 
 
-@dataclass(slots=True, frozen=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """One thing that a worker says about a run; see report.lua for the words."""
 
     word: str
@@ -107,8 +116,7 @@ class Opened:
     held: tuple[Kept, ...] = ()
 
 
-@dataclass(slots=True, frozen=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """One word of a session's mail with all that the worker needs; `run` is "*" for a
     word about the session itself."""
 
@@ -128,8 +136,7 @@ class Letter:
     told: bytes = b""
 
 
-@dataclass(slots=True, frozen=True)
-class Described:
+class Described(msgspec.Struct, frozen=True):
     """A run as it stands. `hands`: "", "running" or "stopping", as its session has it."""
 
     fields: dict[str, str]
@@ -273,3 +280,10 @@ class Declaration:
     admission: str = "fixed"
     max: int = 1
     devices: list[int] = field(default_factory=list[int])
+
+
+def names_of(record: type) -> tuple[str, ...]:
+    """Names of a record's fields in their order."""
+    if issubclass(record, msgspec.Struct):
+        return record.__struct_fields__
+    return tuple(each.name for each in fields(record))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 from corral_store.library import Header, LibraryError, arguments_of
-from corral_store.records import Held, NewRun, NewSession, Report
+from corral_store.records import Held, NewRun, NewSession, Report, names_of
 
 
 def _names(record: type) -> tuple[str, ...]:
-    return tuple(field.name.rstrip("_") for field in fields(record))
+    return tuple(name.rstrip("_") for name in names_of(record))
 
 
 _SESSION = (("hub", *_names(NewSession), "held"), _names(Held))

@@ -7,7 +7,6 @@ raise the errors of `corral_store.errors`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -31,6 +30,7 @@ from corral_store.records import (
     Stats,
     Submitted,
     Ticked,
+    names_of,
 )
 
 # As much as a session may take, so that none holds more than it can name when it is back.
@@ -54,15 +54,14 @@ def letter_of(raw: Sequence[Any]) -> Letter:
         told,
     ) = raw  # fmt: skip
     return Letter(
-        text(session), int(stream), text(run), text(fence), text(word), int(attempt),
-        int(version), int(device), int(deadline), int(now), text(reason), bytes(job),
-        bytes(told),
+        session.decode(), int(stream), run.decode(), fence.decode(), word.decode(), int(attempt),
+        int(version), int(device), int(deadline), int(now), reason.decode(), job, told,
     )  # fmt: skip
 
 
 def _in_order(record: type) -> attrgetter[Any]:
     """Reads a record's fields as a tuple; dataclasses.astuple copies each value deeply."""
-    return attrgetter(*(field.name for field in fields(record)))
+    return attrgetter(*names_of(record))
 
 
 _run_fields = _in_order(NewRun)
@@ -95,10 +94,11 @@ class Transitions:
 
     async def submit(self, runs: Sequence[NewRun]) -> list[Submitted]:
         """Accepts up to 256 runs; see submit.lua for the verdicts."""
-        verdicts, _ = await self._call(
+        verdicts, more = await self._call(
             self._work, "submit", (), [_run_fields(run) for run in runs], merge=True
         )
-        return [Submitted(*(text(part) for part in verdict)) for verdict in verdicts]
+        now = int(more[0])
+        return [Submitted(*[part.decode() for part in v], now_ms=now) for v in verdicts]
 
     async def cancel(self, runs: Sequence[tuple[str, str]]) -> list[str]:
         """Cancels up to 256 runs, each with a reason as JSON text."""
@@ -109,7 +109,7 @@ class Transitions:
         """Stores what a worker says about its runs, in order; up to 256 at once."""
         items = [_report_fields(report) for report in reports]
         verdicts, _ = await self._call(self._work, "report", (session, stream), items)
-        return [text(verdict) for verdict in verdicts]
+        return [verdict.decode() for verdict in verdicts]
 
     async def open_session(
         self, session: NewSession, held: Sequence[Held], *, resume: bool

@@ -4,7 +4,8 @@
 --       priority, flow, weight, vram_mb, model, workflow, deadline_ms, queue_wait_ms,
 --       run_ms, delay_ms, wait, retry, max_lost, retention_ms, labels
 -- GIVES per run: accepted | duplicate | conflict | no_worker | vram_required | queue_full
---       | full; then the run's id, its status, and a stage that no live pool passes
+--       | full; then the run's id, its status, a stage that no live pool passes, and when it
+--       was given to a session its fence, session, worker, hub, version and device; then now
 -- AGAIN a known id or idempotency key with the same request digest is `duplicate`, with
 --       another one `conflict`; neither changes the run
 
@@ -137,6 +138,15 @@ local function begin(u, r, delay)
   end
 end
 
+-- What the submitter learns of its run, so that nobody has to ask for it again.
+local function accepted(u, r, class)
+  local stage = missing(u, class)
+  if r.status ~= 'running' and r.status ~= 'offered' then return { 'accepted', r.id, r.status, stage } end
+  local s = unit.session(u, r.session)
+  return { 'accepted', r.id, r.status, stage, r.fence, s.id, s.worker, s.hub, text(r.version),
+    r.device and text(r.device) or '-1' }
+end
+
 function transitions.submit(u, argv)
   local verdicts = {}
   u.idem = {}
@@ -156,10 +166,10 @@ function transitions.submit(u, argv)
       else
         local r = accept(u, argv, i, class)
         begin(u, r, delay)
-        verdicts[#verdicts + 1] = { 'accepted', id, r.status, missing(u, class) }
+        verdicts[#verdicts + 1] = accepted(u, r, class)
       end
     end
   end
   retention.trim(u, TRIMS_PER_SUBMIT)
-  return verdicts
+  return verdicts, { u.now_text }
 end

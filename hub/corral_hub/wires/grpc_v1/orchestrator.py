@@ -68,9 +68,13 @@ class OrchestratorService:
         return out
 
     def _accepted(self, item: Accepted) -> pb.SubmitWorkflowResponse:
+        if item.known is not None:
+            run = writing.run_of(item.verdict.run, item.known)
+        else:
+            run = writing.accepted(item.asked, item.verdict)
         return pb.SubmitWorkflowResponse(
-            run=writing.run_of(item.run, item.described),
-            deduplicated=item.deduplicated,
+            run=run,
+            deduplicated=item.known is not None,
             warnings=item.warnings,
             durability=self.durability,
         )

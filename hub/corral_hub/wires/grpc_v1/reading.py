@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from corral_hub import names
 from corral_hub.errors import HubError, InvalidRequest, NotImplementedByHub
@@ -35,52 +36,66 @@ LATER = ("parent_run_id", "affinity_key", "limits", "waiter_lease_ms")
 
 def submit_request(request: pb.SubmitWorkflowRequest) -> SubmitRequest:
     """A submit as the hub sees it. Raises NotImplementedByHub for reserved fields."""
-    for field in LATER:
-        if getattr(request, field):
+    said: dict[str, Any] = {}
+    # Only what was set: of some thirty fields most requests have four.
+    for field, value in request.ListFields():
+        name = field.name
+        if plain := PLAIN.get(name):
+            said[plain] = value
+        elif name in LATER:
             raise NotImplementedByHub(
-                f"{field} is reserved and not built in this release; leave it empty", field=field
+                f"{name} is reserved and not built in this release; leave it empty", field=name
             )
-    retry = None
-    if request.HasField("retry"):
-        policy = request.retry
-        retry = RetryPolicy(
+        else:
+            said.update(COMPOSED[name](value))
+    return SubmitRequest(**said)
+
+
+# Fields that are taken as they are, and what they are called here.
+PLAIN = {
+    "workflow": "workflow",
+    "input": "input",
+    "run_id": "run_id",
+    "workflow_version": "workflow_version",
+    "priority": "priority",
+    "idempotency_key": "idempotency_key",
+    "deadline_ms": "deadline_ms",
+    "max_queue_wait_ms": "queue_wait_ms",
+    "max_run_ms": "run_ms",
+    "start_delay_ms": "delay_ms",
+    "wait_for_worker": "wait_for_worker",
+    "max_lost": "max_lost",
+    "retention_ms": "retention_ms",
+}
+
+
+def _tolerations(tolerations: Iterable[common.Toleration]) -> dict[str, Any]:
+    effects = ((t.key, t.value, t.effect) for t in tolerations)
+    return {"tolerations": [(k, v, "" if e == 0 else EFFECTS.get(e, "")) for k, v, e in effects]}
+
+
+def _retry(policy: common.RetryPolicy) -> dict[str, Any]:
+    return {
+        "retry": RetryPolicy(
             policy.max_attempts, policy.initial_backoff_ms, policy.multiplier,
             policy.max_backoff_ms, policy.jitter, list(policy.no_retry_types),
-        )  # fmt: skip
-    selector = request.selector
-    return SubmitRequest(
-        workflow=request.workflow,
-        input=request.input,
-        run_id=request.run_id,
-        workflow_version=request.workflow_version,
-        kind=request.capability.kind,
-        version=request.capability.version,
-        tags=list(request.required_tags),
-        required=dict(selector.required),
-        forbidden=dict(selector.forbidden),
-        preferred=dict(selector.preferred),
-        tolerations=[
-            (t.key, t.value, "" if t.effect == 0 else EFFECTS.get(t.effect, ""))
-            for t in request.tolerations
-        ],
-        priority=request.priority if request.HasField("priority") else 128,
-        idempotency_key=request.idempotency_key,
-        deadline_ms=request.deadline_ms,
-        queue_wait_ms=request.max_queue_wait_ms,
-        run_ms=request.max_run_ms,
-        delay_ms=request.start_delay_ms,
-        wait_for_worker=(request.wait_for_worker if request.HasField("wait_for_worker") else True),
-        vram_mb=request.resource_hint.vram_mb,
-        model=request.resource_hint.model,
-        flow=request.fairness.key,
-        weight=request.fairness.weight or 1,
-        retry=retry,
-        max_lost=request.max_lost or 3,
-        retention_ms=request.retention_ms,
-        labels=dict(request.labels),
-        traceparent=request.trace.traceparent,
-        tracestate=request.trace.tracestate,
-    )
+        )
+    }  # fmt: skip
+
+
+COMPOSED: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "capability": lambda c: {"kind": c.kind, "version": c.version},
+    "required_tags": lambda tags: {"tags": list(tags)},
+    "selector": lambda s: {
+        "required": dict(s.required), "forbidden": dict(s.forbidden), "preferred": dict(s.preferred)
+    },
+    "tolerations": _tolerations,
+    "resource_hint": lambda hint: {"vram_mb": hint.vram_mb, "model": hint.model},
+    "fairness": lambda f: {"flow": f.key, "weight": f.weight or 1},
+    "retry": _retry,
+    "labels": lambda labels: {"labels": dict(labels)},
+    "trace": lambda t: {"traceparent": t.traceparent, "tracestate": t.tracestate},
+}  # fmt: skip
 
 
 def run_filter(message: pb.RunFilter) -> RunFilter:
@@ -200,14 +215,14 @@ def models(resident: Iterable[common.ResidentModel]) -> tuple[str, ...]:
     return tuple(names.require(names.MODEL, model.name, "resident.name") for model in resident)
 
 
-def incoming(message: wk.WorkerMessage, max_payload: int) -> Incoming | list[Incoming]:
-    """One message of a worker; what it gets wrong becomes Odd and kills nothing else."""
-    kind = message.WhichOneof("message")
+def incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incoming | list[Incoming]:
+    """One message of a worker, which is of a kind ("" of none that is known); what it gets
+    wrong becomes Odd and kills nothing else."""
     try:
-        return _incoming(kind or "", message, max_payload)
+        return _incoming(kind, message, max_payload)
     except HubError as error:
-        run = getattr(getattr(message, kind or "", None), "run_id", "")
-        return Odd(kind or "", error.message, run, fatal=kind not in HARMLESS)
+        run = getattr(getattr(message, kind, None), "run_id", "")
+        return Odd(kind, error.message, run, fatal=kind not in HARMLESS)
 
 
 def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incoming | list[Incoming]:

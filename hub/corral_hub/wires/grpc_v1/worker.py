@@ -23,7 +23,6 @@ from corral_store.errors import StoreError
 from corral_store.transitions import Transitions
 
 HELLO_SECONDS = 10.0
-FRAME_BYTES = 3_000_000
 
 log = structlog.get_logger("corral.worker")
 
@@ -57,7 +56,7 @@ class WorkerService:
         )
 
         async def write(batch: list[Outgoing]) -> None:
-            for frame in _frames([writing.outgoing(message, config) for message in batch]):
+            for frame in writing.frames(batch, config):
                 await context.write(frame)
 
         try:
@@ -131,18 +130,19 @@ class WorkerService:
             return Reject("protocol", frame.detail)
         messages: list[Incoming] = []
         for message in frame.messages:
-            if message.WhichOneof("message") == "hello" and driver.core.state == "new":
+            kind = message.WhichOneof("message") or ""
+            if kind == "hello" and driver.core.state == "new":
                 reject = self._bad_hello(message.hello)
                 if reject is not None:
                     return reject
-            elif message.WhichOneof("message") == "hello":
+            elif kind == "hello":
                 messages.append(
                     Odd(
                         "hello", "Hello came twice on one stream; it is its first message", "", True
                     )
                 )
                 break
-            read = reading.incoming(message, self._config.max_payload_bytes)
+            read = reading.incoming(kind, message, self._config.max_payload_bytes)
             messages.extend(read if isinstance(read, list) else [read])
         return messages
 
@@ -159,17 +159,3 @@ class WorkerService:
         except HubError as error:
             return Reject("bad_hello", error.message, error.field)
         return None
-
-
-def _frames(messages: list[wk.HubMessage]) -> list[wk.HubFrame]:
-    """As few frames as their size allows."""
-    frames: list[wk.HubFrame] = []
-    size = FRAME_BYTES + 1
-    for message in messages:
-        bytes_ = message.ByteSize()
-        if size + bytes_ > FRAME_BYTES:
-            frames.append(wk.HubFrame())
-            size = 0
-        frames[-1].messages.append(message)
-        size += bytes_
-    return frames

@@ -15,17 +15,29 @@ from corral_hub.wires.grpc_v1 import remembering
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
-from corral_store.records import Described, Explained, Letter, SessionRow, Stats
+from corral_store.records import (
+    Described,
+    Explained,
+    Letter,
+    NewRun,
+    SessionRow,
+    Stats,
+    Submitted,
+)
 
+# A frame stays well below the 4 MiB that clients take, its envelope counted.
+FRAME_BYTES = 3_000_000
 # Lease time that an offer lives, as in attempt.lua.
 OFFER_MS = 10_000
 
 _any = msgspec.json.Decoder()
 
 
-def status(name: str) -> str:
-    """The name in the enum of a status as the store names it."""
-    return f"RUN_STATUS_{name.upper()}"
+# Members of enums by their names without the enum's own: a member is set in a fraction of the
+# time of a name.
+STATUSES: dict[str, Any] = {name[11:].lower(): number for name, number in common.RunStatus.items()}
+VERDICTS: dict[str, Any] = {name[15:].lower(): number for name, number in wk.ReportVerdict.items()}
+REASONS: dict[str, Any] = {name[14:].lower(): number for name, number in wk.RejectReason.items()}
 
 
 def error(raw: bytes) -> common.RunError:
@@ -69,7 +81,7 @@ def run_row(run: str, f: dict[str, str]) -> common.Run:
         run_id=run,
         workflow=f.get("workflow", f["kind"].removeprefix("workflow:")),
         capability=common.Capability(kind=f["kind"], version=int(f.get("version", 0))),
-        status=status(f["status"]),
+        status=STATUSES[f["status"]],
         priority=int(f.get("priority", 128)),
         attempt=int(f.get("attempt", 0)),
         lost=int(f.get("lost", 0)),
@@ -86,6 +98,34 @@ def run_row(run: str, f: dict[str, str]) -> common.Run:
         fairness_key="" if f.get("flow") == "-" else f.get("flow", ""),
         device=int(f.get("device", -1)),
         cancel_reason=json.loads(f["cancel_reason"]) if "cancel_reason" in f else "",
+    )
+
+
+def accepted(asked: NewRun, verdict: Submitted) -> common.Run:
+    """A run that was not there before, as the submit left it."""
+    now, given = verdict.now_ms, verdict.status in ("running", "offered")
+    started = verdict.status == "running"
+    return common.Run(
+        run_id=asked.run,
+        workflow=asked.workflow,
+        capability=common.Capability(
+            kind=asked.kind, version=int(verdict.version) if given else asked.version
+        ),
+        status=STATUSES[verdict.status],
+        priority=asked.priority,
+        attempt=1 if started else 0,
+        fence=verdict.fence,
+        session_id=verdict.session,
+        worker_id=verdict.worker if started else "",
+        hub=verdict.hub,
+        submitted_at_ms=now,
+        started_at_ms=now if started else 0,
+        deadline_at_ms=now + asked.deadline_ms if asked.deadline_ms else 0,
+        due_at_ms=now + asked.delay_ms if asked.delay_ms else 0,
+        last_event=2 if given else 1,
+        labels=jobs.labels(asked.labels) if asked.labels else None,
+        fairness_key="" if asked.flow == "-" else asked.flow,
+        device=int(verdict.device),
     )
 
 
@@ -200,7 +240,7 @@ def explained(found: Explained) -> pb.ExplainRunResponse:
     elif found.status not in ("pending", "parked", "offered"):
         summary = f"it does not wait: it is {found.status}"
     return pb.ExplainRunResponse(
-        status=status(found.status),
+        status=STATUSES[found.status],
         stages=found.stages,
         workers=[
             pb.ExplainRunResponse.WorkerVerdict(worker_id=w, verdict=v, score=score)
@@ -214,89 +254,113 @@ def explained(found: Explained) -> pb.ExplainRunResponse:
     )
 
 
-def outgoing(message: m.Outgoing, config: HubConfig) -> wk.HubMessage:
-    """One message to a worker."""
-    out = wk.HubMessage()
+def frames(messages: list[m.Outgoing], config: HubConfig) -> list[wk.HubFrame]:
+    """As few frames as their size allows."""
+    out = [wk.HubFrame()]
+    size = 0
+    for message in messages:
+        bytes_ = _size(message)
+        if size and size + bytes_ > FRAME_BYTES:
+            out.append(wk.HubFrame())
+            size = 0
+        size += bytes_
+        outgoing(message, config, out[-1].messages.add())
+    return out
+
+
+def _size(message: m.Outgoing) -> int:
+    """No less than the bytes of a message on the wire."""
     match message:
-        case m.Welcome(session, stream, resumed, held):
-            out.welcome.CopyFrom(
-                wk.Welcome(
-                    session_id=session,
-                    stream=stream,
-                    hub=config.name,
-                    lease_ms=config.lease_ms,
-                    ping_ms=config.ping_ms,
-                    grace_ms=config.grace_ms,
-                    max_payload_bytes=config.max_payload_bytes,
-                    resumed=resumed,
-                    move_after_ms=config.move_after_ms,
-                    max_state_bytes=remembering.STATE_BYTES,
-                    held=[wk.HeldVerdict(run_id=k.run, fence=k.fence, keep=k.keep) for k in held],
-                )
-            )
-        case m.Reject(reason, detail, field):
-            out.reject.CopyFrom(
-                wk.Reject(
-                    reason=f"REJECT_REASON_{reason.upper()}",
-                    detail=detail,
-                    field=field,
-                )
-            )
+        case m.Word(letter):
+            return 2048 + len(letter.job) + len(letter.told)
+        case m.Acks(items):
+            return 256 * len(items)
+        case m.Welcome():
+            return 1024 + 256 * len(message.held)
+        case _:
+            return 4096
+
+
+def outgoing(message: m.Outgoing, config: HubConfig, out: wk.HubMessage) -> None:
+    """Writes one message to a worker into its frame."""
+    match message:
         case m.Word(letter):
             _letter(letter, out)
         case m.Acks(items):
-            out.report_ack.items.extend(
-                wk.ReportAck.Item(
-                    run_id=i.run,
-                    fence=i.fence,
-                    seq=i.seq,
-                    verdict=f"REPORT_VERDICT_{i.verdict.upper()}",
+            ack = out.report_ack.items
+            for item in items:
+                ack.add(
+                    run_id=item.run, fence=item.fence, seq=item.seq, verdict=VERDICTS[item.verdict]
                 )
-                for i in items
-            )
         case m.Ping(number):
             out.ping.number = number
+        case m.Welcome(session, stream, resumed, held):
+            welcome = out.welcome
+            welcome.session_id = session
+            welcome.stream = stream
+            welcome.hub = config.name
+            welcome.lease_ms = config.lease_ms
+            welcome.ping_ms = config.ping_ms
+            welcome.grace_ms = config.grace_ms
+            welcome.max_payload_bytes = config.max_payload_bytes
+            welcome.max_state_bytes = remembering.STATE_BYTES
+            welcome.resumed = resumed
+            welcome.move_after_ms = config.move_after_ms
+            for kept in held:
+                welcome.held.add(run_id=kept.run, fence=kept.fence, keep=kept.keep)
+        case m.Reject(reason, detail, field):
+            out.reject.reason = REASONS[reason]
+            out.reject.detail = detail
+            out.reject.field = field
         case m.Reconnect(reason, after_ms):
-            out.reconnect.CopyFrom(wk.Reconnect(reason=reason, after_ms=after_ms))
+            out.reconnect.reason = reason
+            out.reconnect.after_ms = after_ms
         case m.Unsupported(what, detail, run):
-            out.unsupported.CopyFrom(wk.Unsupported(what=what, detail=detail, run_id=run))
-    return out
+            out.unsupported.what = what
+            out.unsupported.detail = detail
+            out.unsupported.run_id = run
 
 
 def _letter(letter: Letter, out: wk.HubMessage) -> None:
     match letter.word:
         case "run":
-            out.assignment.CopyFrom(_assignment(letter))
+            _assignment(letter, out.assignment)
         case "offer":
-            out.offer.assignment.CopyFrom(_assignment(letter))
+            _assignment(letter, out.offer.assignment)
             out.offer.ttl_ms = OFFER_MS
         case "stop":
-            out.stop.CopyFrom(wk.Stop(run_id=letter.run, fence=letter.fence, reason=letter.reason))
+            out.stop.run_id = letter.run
+            out.stop.fence = letter.fence
+            out.stop.reason = letter.reason
         case word if word.startswith("answer:"):
             out.answers.CopyFrom(remembering.answers(letter))
         case _:
             out.drain.immediate = letter.word == "drain_now"
 
 
-def _assignment(letter: Letter) -> wk.Assignment:
+def _assignment(letter: Letter, out: wk.Assignment) -> None:
     job = jobs.decode(letter.job)
-    out = wk.Assignment(
-        run_id=letter.run,
-        fence=letter.fence,
-        attempt=letter.attempt,
-        workflow=job.workflow,
-        workflow_version=job.workflow_version,
-        capability=common.Capability(kind=job.kind, version=letter.version),
-        input=bytes(job.input),
-        deadline_at_ms=letter.deadline_ms,
-        now_ms=letter.now_ms,
-        max_run_ms=job.max_run_ms,
-        priority=job.priority,
-        labels=job.labels,
-        device=letter.device,
-        model=job.model,
-    )
+    out.run_id = letter.run
+    out.fence = letter.fence
+    out.attempt = letter.attempt
+    out.workflow = job.workflow
+    out.capability.kind = job.kind
+    out.capability.version = letter.version
+    out.input = bytes(job.input)
+    out.now_ms = letter.now_ms
+    out.priority = job.priority
+    out.device = letter.device
+    # Most runs have none of these, and a field that is not set is not written.
+    if job.workflow_version:
+        out.workflow_version = job.workflow_version
+    if letter.deadline_ms:
+        out.deadline_at_ms = letter.deadline_ms
+    if job.max_run_ms:
+        out.max_run_ms = job.max_run_ms
+    if job.labels:
+        out.labels.update(job.labels)
+    if job.model:
+        out.model = job.model
     if job.traceparent:
         out.trace.traceparent, out.trace.tracestate = job.traceparent, job.tracestate
     remembering.recalled(letter, out)
-    return out
