@@ -111,6 +111,7 @@ end
 -- its wait or of its attempt. The limit of an attempt that has ended is none: put back, it
 -- would be due at every tick.
 function attempt.watch(u, r)
+  if not (r.deadline or r.queue_wait or r.run_ms) then return end
   local due = tonumber(r.deadline or 0)
   local limit = 0
   if r.status ~= 'running' and r.attempt == nil and r.queue_wait then
@@ -148,6 +149,7 @@ function attempt.finish(u, r, status, output, payload)
   end
   if r.declined then call('DEL', keys.declined(u, r.id)) end
   if r.state then steps.finish(u, r, status) end
+  if r.ring or r.listens then ring.finish(u, r) end
   if output ~= '' then unit.put(u, keys.output(u, r.id), output) end
   unit.set(r, 'ended', u.now_text)
   if r.deadline or r.queue_wait or r.run_ms then call('ZREM', keys.due(u, 'deadlines'), r.id) end
@@ -172,11 +174,23 @@ function attempt.back(u, r, reason)
   place.arrive(u, r)
 end
 
+-- Ends a run of which parts of the answer are out, when its submitter wants none a second
+-- time: no further attempt follows. True when it did.
+function attempt.given_up(u, r, how)
+  if r.once ~= '2' then return false end
+  unit.set(r, 'session', '')
+  local error = '{"code":"WORKER_LOST","type":"WorkerLost","message":"' .. how
+    .. ' after a part of the answer had been relayed, and no_retry_after_chunk is set","retryable":false}'
+  attempt.finish(u, r, 'failed', error, '{"code":"WORKER_LOST"}')
+  return true
+end
+
 local RETURNS_AT_ONCE = 3
 
 -- A worker has given the run back. The first times it joins its line at once; who keeps
 -- giving back is slowed down, or the run's history would grow without a bound.
 function attempt.returned(u, r)
+  if attempt.given_up(u, r, 'the worker gave the run back') then return end
   local returns = tonumber(r.returns or 0) + 1
   unit.set(r, 'returns', returns)
   if returns <= RETURNS_AT_ONCE then
@@ -215,6 +229,7 @@ function attempt.lost(u, r, counted)
   attempt.record(u, r, 'lost', '')
   unit.count(u, 'lost')
   if counted then unit.set(r, 'lost', tonumber(r.lost or 0) + 1) end
+  if attempt.given_up(u, r, 'the lease was lost') then return end
   if tonumber(r.lost or 0) >= tonumber(r.max_lost) then
     unit.set(r, 'session', '')
     local error = '{"code":"WORKER_LOST","type":"WorkerLost","message":"the lease was lost '

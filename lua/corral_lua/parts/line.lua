@@ -33,6 +33,54 @@ local TURN, TURNS = 1e-9, 1000000
 local function waits(u, kind, band, flow, by)
   local key = keys.waits(u, kind, band)
   if call('HINCRBY', key, flow, by) == 0 then call('HDEL', key, flow) end
+  u.lines.alone[key] = nil
+end
+
+-- A flow that waits alone has nobody to share with; its time stands still.
+local function alone(u, kind, band)
+  local key = keys.waits(u, kind, band)
+  local known = u.lines.alone[key]
+  if known == nil then
+    known = call('HLEN', key) == 1
+    u.lines.alone[key] = known
+  end
+  return known
+end
+
+-- True when one class stands in the band.
+local function single(u, kind, band)
+  local key = keys.line(u, kind, band)
+  local known = u.lines.single[key]
+  if known == nil then
+    known = call('ZCARD', key) == 1
+    u.lines.single[key] = known
+  end
+  return known
+end
+
+-- Runs of a flow in a class; read once, and counted from there on.
+local function size_of(u, flow_key)
+  local size = u.lines.sizes[flow_key]
+  if not size then
+    size = call('ZCARD', flow_key)
+    u.lines.sizes[flow_key] = size
+  end
+  return size
+end
+
+-- Deficits of the bands of a kind; read once, and written at the end of the call.
+local function deficits_of(u, kind)
+  local known = u.lines.deficits[kind]
+  if not known then
+    known = as_table(call('HGETALL', keys.wfq(u, kind)))
+    u.lines.deficits[kind] = known
+  end
+  return known
+end
+
+local function set_deficit(u, kind, band, deficit)
+  deficits_of(u, kind)[tostring(band)] = deficit
+  unit.set_hand(u, keys.wfq(u, kind), tostring(band), deficit and text(deficit) or false)
 end
 
 -- Puts the class where its first flow says, or takes it out of the line: a class
@@ -40,11 +88,12 @@ end
 function line.stand(u, kind, band, class)
   local key = keys.line(u, kind, band)
   local first = call('ZRANGE', keys.flows(u, class, band), 0, 0, 'WITHSCORES')
+  u.lines.first[key], u.lines.single[key] = nil, nil
   if first[1] and call('EXISTS', keys.fits(u, class)) == 1 then
     call('ZADD', key, first[2], class)
-    call('HSETNX', keys.wfq(u, kind), band, '0')
+    if not deficits_of(u, kind)[tostring(band)] then set_deficit(u, kind, band, 0) end
   elseif call('ZREM', key, class) == 1 and call('EXISTS', key) == 0 then
-    call('HDEL', keys.wfq(u, kind), band)
+    set_deficit(u, kind, band, nil)
     rest(u, kind, band)
   end
 end
@@ -84,8 +133,9 @@ end
 -- Puts a run into its line at r.place.
 function line.join(u, r)
   local flow_key = keys.flow(u, r.class, r.band, r.flow)
-  local woke = call('EXISTS', flow_key) == 0
-  call('ZADD', flow_key, r.place, r.id)
+  local woke = size_of(u, flow_key) == 0
+  u.lines.sizes[flow_key] = size_of(u, flow_key) + 1
+  unit.score(u, flow_key, r.place, r.id)
   count(u, r.kind, r.class, r.band, 1)
   if woke then
     local own = tonumber(call('ZSCORE', keys.vt(u, r.kind, r.band), r.flow) or '0')
@@ -98,13 +148,13 @@ end
 
 local function after_flow(u, kind, band, class, flow, time)
   local flows = keys.flows(u, class, band)
-  if call('EXISTS', keys.flow(u, class, band, flow)) == 1 then
-    if time then
-      call('ZADD', flows, text(time + unit.next_turn(u) % TURNS * TURN), flow)
-    end
-  else
+  if size_of(u, keys.flow(u, class, band, flow)) == 0 then
     call('ZREM', flows, flow)
     waits(u, kind, band, flow, -1)
+  elseif time then
+    call('ZADD', flows, text(time + unit.next_turn(u) % TURNS * TURN), flow)
+  else
+    return
   end
   line.stand(u, kind, band, class)
 end
@@ -112,7 +162,9 @@ end
 -- Takes a run out of its line; gives false when it is not there.
 function line.leave(u, r)
   local flow_key = keys.flow(u, r.class, r.band, r.flow)
+  unit.write_scores(u, flow_key)
   if call('ZREM', flow_key, r.id) == 0 then return false end
+  u.lines.sizes[flow_key] = nil
   count(u, r.kind, r.class, r.band, -1)
   after_flow(u, r.kind, r.band, r.class, r.flow, nil)
   return true
@@ -132,7 +184,7 @@ end
 
 -- The first class of a band, by virtual time, that the session can take; the walk is
 -- made again after a correction, which can move a class back at most once per flow.
-local function first_class(u, kind, band, s, pool)
+local function walk(u, kind, band, s, pool)
   local key, start = keys.line(u, kind, band), 0
   while true do
     local ids = call('ZRANGE', key, start, start + WALK - 1)
@@ -140,7 +192,7 @@ local function first_class(u, kind, band, s, pool)
     local moved = false
     for _, id in ipairs(ids) do
       if fit.fits(u, s.pool, id) and room.has(s, pool, fit.class(u, id)) then
-        if not correct(u, kind, band, id) then return id end
+        if alone(u, kind, band) or not correct(u, kind, band, id) then return id end
         moved = true
         break
       end
@@ -149,17 +201,27 @@ local function first_class(u, kind, band, s, pool)
   end
 end
 
+-- The same, remembered until a class of the band moves; only for sessions whose room is one
+-- number, as with another the next run may be too large for what is left.
+local function first_class(u, kind, band, s, pool)
+  if pool.admission == 'vram' then return walk(u, kind, band, s, pool) end
+  local key = keys.line(u, kind, band)
+  local known = u.lines.first[key]
+  if known and known.pool == s.pool then return known.class end
+  local class = walk(u, kind, band, s, pool)
+  u.lines.first[key] = { pool = s.pool, class = class }
+  return class
+end
+
 -- Smooth weighted round robin over the bands that can be placed on this session.
 local function pick(u, kind, s, pool)
-  local wfq = keys.wfq(u, kind)
-  local stand = call('HGETALL', wfq)
-  if #stand == 0 then return nil end
+  if not room.takes_work(s) or not room.any(s, pool) then return nil end
   local deficits, classes_of, sum = {}, {}, 0
-  for i = 1, #stand, 2 do
-    local band = tonumber(stand[i])
+  for name, deficit in pairs(deficits_of(u, kind)) do
+    local band = tonumber(name)
     local class = first_class(u, kind, band, s, pool)
     if class then
-      deficits[band], classes_of[band] = tonumber(stand[i + 1]) + WEIGHTS[band], class
+      deficits[band], classes_of[band] = tonumber(deficit) + WEIGHTS[band], class
       sum = sum + WEIGHTS[band]
     end
   end
@@ -169,8 +231,18 @@ local function pick(u, kind, s, pool)
   end
   if not best then return nil end
   deficits[best] = deficits[best] - sum
-  for band, deficit in pairs(deficits) do call('HSET', wfq, band, text(deficit)) end
+  for band, deficit in pairs(deficits) do set_deficit(u, kind, band, deficit) end
   return best, classes_of[best]
+end
+
+-- Charges a flow for a service, in all its classes; gives its time behind it.
+local function charge(u, kind, band, flow, start, weight)
+  local vt, time = keys.vt(u, kind, band), start + 1 / weight
+  call('HSET', keys.clocks(u, kind), band, text(max(start, clock_of(u, kind, band))))
+  call('ZADD', vt, text(time), flow)
+  call('ZREMRANGEBYSCORE', vt, '-inf', text(start))
+  call('ZREMRANGEBYRANK', vt, 0, -FLOWS_REMEMBERED - 1)
+  return time
 end
 
 -- Takes the next run of a kind for the session out of its line, or gives nil.
@@ -178,20 +250,19 @@ local function pop(u, kind, s, pool)
   local band, class = pick(u, kind, s, pool)
   if not band then return nil end
   local first = call('ZRANGE', keys.flows(u, class, band), 0, 0, 'WITHSCORES')
-  local flow, vt = first[1], keys.vt(u, kind, band)
-  local start = max(tonumber(first[2]), tonumber(call('ZSCORE', vt, first[1]) or '0'))
-  -- A flow that waits alone has nobody to share with; its time stands still.
-  local alone = call('HLEN', keys.waits(u, kind, band)) == 1
-  local popped = call('ZPOPMIN', keys.flow(u, class, band, flow))
-  local r = unit.run(u, popped[1])
+  local flow, shared = first[1], not alone(u, kind, band)
+  local flow_key = keys.flow(u, class, band, flow)
+  unit.write_scores(u, flow_key)
+  u.lines.sizes[flow_key] = size_of(u, flow_key) - 1
+  local r = unit.run(u, call('ZPOPMIN', flow_key)[1])
   count(u, kind, class, band, -1)
-  local time = start
-  if r.charged ~= '1' and not alone then
-    time = start + 1 / tonumber(r.weight or 1)
-    call('HSET', keys.clocks(u, kind), band, text(max(start, clock_of(u, kind, band))))
-    call('ZADD', vt, text(time), flow)
-    call('ZREMRANGEBYSCORE', vt, '-inf', text(start))
-    call('ZREMRANGEBYRANK', vt, 0, -FLOWS_REMEMBERED - 1)
+  local time
+  if shared then
+    time = max(tonumber(first[2]), tonumber(call('ZSCORE', keys.vt(u, kind, band), flow) or '0'))
+    if r.charged ~= '1' then time = charge(u, kind, band, flow, time, tonumber(r.weight or 1)) end
+  elseif not single(u, kind, band) then
+    -- Its classes take turns.
+    time = tonumber(first[2])
   end
   after_flow(u, kind, band, class, flow, time)
   return r

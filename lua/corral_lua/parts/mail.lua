@@ -3,6 +3,9 @@
 -- Words for sessions of the calling hub go back with the reply; other hubs find theirs
 -- in `news`, and a hint on pub/sub only makes them look sooner.
 
+-- Jobs that are read before it is known how many letters the reply has room for.
+local LETTERS_READ = 256
+
 function mail.send(u, s, run, fence, word)
   unit.set_hand(u, keys.mail(u, s.id), run, fence .. ' ' .. word)
   if s.hub == u.hub then
@@ -46,10 +49,26 @@ function mail.letter(u, s, run, fence, word)
     r.device or '-1', r.deadline or '0', u.now_text, r.reason or '', job, told }, #job + #told
 end
 
+-- Reads the jobs of all runs that begin, at once; those that were just submitted are known.
+local function read_jobs(u)
+  local runs, wanted = {}, {}
+  for i = 1, min(#u.mail, LETTERS_READ) do
+    local run, word = u.mail[i][2], u.mail[i][4]
+    local r = (word == 'run' or word == 'offer') and unit.run(u, run)
+    if r and not r.job then
+      runs[#runs + 1] = r
+      wanted[#wanted + 1] = keys.job(u, run)
+    end
+  end
+  if #wanted < 2 then return end
+  for i, job in ipairs(call('MGET', unpack(wanted))) do runs[i].job = job end
+end
+
 -- The letters of this call for the calling hub. Beyond the bound on bytes the rest is
 -- left to `news`, so that no reply grows without a limit.
 function mail.letters(u)
   local out, bytes = {}, 0
+  read_jobs(u)
   for _, m in ipairs(u.mail) do
     local s, run, fence, word = m[1], m[2], m[3], m[4]
     if bytes < MAIL_BYTES_PER_REPLY then

@@ -41,6 +41,11 @@ local function load_of(s, pool)
   return s.in_flight < pool.max and s.in_flight + turn or nil
 end
 
+-- True when the session can take one more run of some class.
+function room.any(s, pool)
+  return load_of(s, pool) ~= nil
+end
+
 -- True when the session can take one more run of the class.
 function room.has(s, pool, class)
   if not room.takes_work(s) then return false end

@@ -33,6 +33,7 @@ function unit.open(root, hub)
     full = values[11] == '1', hold = tonumber(values[12] or '0'), sweep = values[13] == '1',
     max_waiting = tonumber(values[14] or '0'), soft_bytes = tonumber(values[15] or '0'),
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
+    lines = { alone = {}, sizes = {}, deficits = {}, first = {}, single = {} },
     candidates = {}, first = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
     born = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
@@ -170,12 +171,19 @@ function unit.put(u, key, value)
   u.strings[#u.strings + 1] = value
 end
 
--- An entry of an index that no call reads back.
+-- An entry of an ordered set that is written at the end, or before somebody reads the set.
 function unit.score(u, key, score, member)
   local list = u.scores[key]
   if not list then list = {}; u.scores[key] = list end
   list[#list + 1] = score
   list[#list + 1] = member
+end
+
+function unit.write_scores(u, key)
+  local list = u.scores[key]
+  if not list then return end
+  u.scores[key] = nil
+  call('ZADD', key, unpack(list))
 end
 
 -- True while the kind is paused; read once per call.
@@ -221,7 +229,7 @@ function unit.close(u)
   end
   for key in pairs(u.hands) do unit.write_hand(u, key) end
   if #u.strings > 0 then call('MSET', unpack(u.strings)) end
-  for key, list in pairs(u.scores) do call('ZADD', key, unpack(list)) end
+  for key in pairs(u.scores) do unit.write_scores(u, key) end
   for name, by in pairs(u.totals) do call('HINCRBY', keys.at(u, 'totals'), name, by) end
   for kind, counts in pairs(u.queue) do
     write_counts(keys.queue(u, kind), counts)

@@ -2,14 +2,14 @@
 -- KEYS  root
 -- ARGV  hub, runs...   each: run, job, request, idem, kind, version, class, class_json,
 --       priority, flow, weight, vram_mb, model, workflow, deadline_ms, queue_wait_ms,
---       run_ms, delay_ms, wait, retry, max_lost, retention_ms, labels
+--       run_ms, delay_ms, wait, retry, max_lost, retention_ms, labels, once
 -- GIVES per run: accepted | duplicate | conflict | no_worker | vram_required | queue_full
 --       | full; then the run's id, its status, a stage that no live pool passes, and when it
 --       was given to a session its fence, session, worker, hub, version and device; then now
 -- AGAIN a known id or idempotency key with the same request digest is `duplicate`, with
 --       another one `conflict`; neither changes the run
 
-local STRIDE = 23
+local STRIDE = 24
 local WINDOW_MS = 86400000
 
 local function known(u, id, request, idem)
@@ -20,7 +20,7 @@ local function known(u, id, request, idem)
       return run, was == 'v1:' .. request
     end
   end
-  if u.runs[id] or call('EXISTS', keys.run(u, id)) == 1 then
+  if u.runs[id] or u.some_known and call('EXISTS', keys.run(u, id)) == 1 then
     local r = unit.run(u, id)
     local same = r.request == request
     -- A key that comes with a later submit of the same run is the run's as well.
@@ -118,6 +118,7 @@ local function accept(u, argv, i, class)
   if argv[i + 16] ~= '0' then unit.set(r, 'run_ms', argv[i + 16]) end
   if argv[i + 19] ~= '' then unit.set(r, 'retry', argv[i + 19]) end
   if argv[i + 22] ~= '' then unit.set(r, 'labels', argv[i + 22]) end
+  if argv[i + 23] ~= '0' then unit.set(r, 'once', argv[i + 23]) end
   unit.put(u, keys.job(u, id), r.job)
   unit.score(u, keys.at(u, 'runs'), u.now_text, id)
   classes.refer(u, class.id, 1)
@@ -148,8 +149,11 @@ local function accepted(u, r, class)
 end
 
 function transitions.submit(u, argv)
-  local verdicts = {}
+  local verdicts, ids = {}, {}
   u.idem = {}
+  -- Nearly always none of them is there, and one question tells.
+  for i = 2, #argv, STRIDE do ids[#ids + 1] = keys.run(u, argv[i]) end
+  u.some_known = call('EXISTS', unpack(ids)) > 0
   for i = 2, #argv, STRIDE do
     local id, kind, delay = argv[i], argv[i + 4], tonumber(argv[i + 17])
     local known_id, same = known(u, id, argv[i + 2], argv[i + 3])
