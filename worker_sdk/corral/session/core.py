@@ -76,7 +76,7 @@ class SessionCore:
         self._resident: Mapping[str, int] = {}
         self._resident_said: Mapping[str, int] = {}
         self._actions: list[Action] = []
-        self._acks: list[worker_pb2.MailAck.Item] = []
+        self._acks: dict[tuple[str, str, str], None] = {}
         self._stream = 0
         self._known = False
         self._immediate = False
@@ -307,6 +307,7 @@ class SessionCore:
 
     def _finish(self, now: float) -> None:
         if self.phase is Phase.OPEN:
+            self._flush_acks()
             goodbye = worker_pb2.Goodbye(reason="drained")
             self._send(worker_pb2.WorkerMessage(goodbye=goodbye))
             self._actions.append(HalfClose())
@@ -377,19 +378,23 @@ class SessionCore:
                 return None
 
     def _mail(self, run_id: str, fence: str, word: str, now: float) -> None:
-        self._acks.append(worker_pb2.MailAck.Item(run_id=run_id, fence=fence, word=word))
+        self._acks[run_id, fence, word] = None
         if self._ack_at is None:
             self._ack_at = now + ACK_DELAY_MS
 
     def _flush_acks(self) -> None:
         self._ack_at = None
         if self._acks and self.phase is Phase.OPEN:
-            ack = worker_pb2.MailAck(items=self._acks)
+            ack = worker_pb2.MailAck()
+            for run_id, fence, word in self._acks:
+                ack.items.add(run_id=run_id, fence=fence, word=word)
             self._actions.append(Send(worker_pb2.WorkerMessage(mail_ack=ack)))
         self._acks.clear()
 
     def _send(self, message: worker_pb2.WorkerMessage) -> None:
-        self._flush_acks()
+        # A report about a run says that it has arrived: most acknowledgements need no saying.
+        if message.WhichOneof("message") == "result":
+            self._acks.pop((message.result.run_id, message.result.fence, "run"), None)
         self._actions.append(Send(message))
 
     def _hub(self) -> str:
