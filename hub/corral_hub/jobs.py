@@ -46,7 +46,7 @@ def encode(job: Job) -> bytes:
     return _encoder.encode(job)
 
 
-def decode(text: bytes) -> Job:
+def decode(text: bytes | str) -> Job:
     """The job of a text that `encode` made."""
     return _decoder.decode(text)
 

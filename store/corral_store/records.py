@@ -38,6 +38,8 @@ class NewRun(msgspec.Struct):
     max_lost: int = 3
     retention_ms: int = 604_800_000
     labels: str = ""
+    # 1: no further attempt once a part of the answer has been relayed.
+    once: int = 0
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -68,6 +70,30 @@ class Report(msgspec.Struct, frozen=True):
     seq: int = 0
     a: bytes | str = ""
     b: bytes | str = ""
+
+
+class NewBatch(msgspec.Struct, frozen=True):
+    """Ephemeral events of one assignment in order, the arguments of relay.lua in theirs.
+    `items` is a JSON list of [type, payload]; `chunks` says how many of them are parts of
+    the answer."""
+
+    session: str
+    run: str
+    fence: str
+    first: int
+    count: int
+    chunks: int
+    items: bytes
+
+
+class Ring(msgspec.Struct, frozen=True):
+    """What is kept of a run's ephemeral events beyond a number: the status of the run, the
+    assignment they are of ("" for nothing), its last number, and the batches as JSON."""
+
+    status: str
+    fence: str
+    last: int
+    batches: tuple[bytes, ...]
 
 
 @dataclass(slots=True, frozen=True)
@@ -116,7 +142,7 @@ class Opened:
     held: tuple[Kept, ...] = ()
 
 
-class Letter(msgspec.Struct, frozen=True):
+class Letter(msgspec.Struct, frozen=True, array_like=True):
     """One word of a session's mail with all that the worker needs; `run` is "*" for a
     word about the session itself."""
 
@@ -131,9 +157,9 @@ class Letter(msgspec.Struct, frozen=True):
     deadline_ms: int
     now_ms: int
     reason: str
-    job: bytes
+    job: str
     # What earlier attempts left, or the answers, as JSON; empty: nothing.
-    told: bytes = b""
+    told: str = ""
 
 
 class Described(msgspec.Struct, frozen=True):

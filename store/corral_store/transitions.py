@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
+import msgspec
+
 from corral_store.batching import ITEMS_PER_CALL, Lane
 from corral_store.connection import root_of
 from corral_store.records import (
@@ -19,12 +21,14 @@ from corral_store.records import (
     Held,
     Kept,
     Letter,
+    NewBatch,
     NewRun,
     NewSession,
     Opened,
     Question,
     QueueRow,
     Report,
+    Ring,
     RunEvents,
     SessionRow,
     Stats,
@@ -47,16 +51,8 @@ def table(flat: Sequence[Any]) -> dict[str, str]:
     return {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
 
 
-def letter_of(raw: Sequence[Any]) -> Letter:
-    """A letter from its wire form."""
-    (
-        session, stream, run, fence, word, attempt, version, device, deadline, now, reason, job,
-        told,
-    ) = raw  # fmt: skip
-    return Letter(
-        session.decode(), int(stream), run.decode(), fence.decode(), word.decode(), int(attempt),
-        int(version), int(device), int(deadline), int(now), reason.decode(), job, told,
-    )  # fmt: skip
+# Numbers come as the text that they are kept as.
+letter_of = msgspec.msgpack.Decoder(Letter, strict=False).decode
 
 
 def _in_order(record: type) -> attrgetter[Any]:
@@ -66,6 +62,7 @@ def _in_order(record: type) -> attrgetter[Any]:
 
 _run_fields = _in_order(NewRun)
 _report_fields = _in_order(Report)
+_batch_fields = _in_order(NewBatch)
 _session_fields = _in_order(NewSession)
 
 
@@ -73,16 +70,19 @@ class Transitions:
     """The transitions of a namespace, as one hub calls them.
 
     `work` carries what changes runs, `leases` what keeps sessions alive: the latter never
-    waits behind the former.
+    waits behind the former. `relays` carries what nobody is told to be durable.
     """
 
-    def __init__(self, namespace: str, hub: str, work: Lane, leases: Lane, reads: Lane) -> None:
+    def __init__(
+        self, namespace: str, hub: str, work: Lane, leases: Lane, reads: Lane, relays: Lane
+    ) -> None:
         self.namespace = namespace
         self.root = root_of(namespace)
         self.hub = hub
         self._work = work
         self._leases = leases
         self._reads = reads
+        self._relays = relays
 
     async def _call(
         self, lane: Lane, name: str, head: tuple[Any, ...] = (), items: Sequence[Any] = (),
@@ -110,6 +110,21 @@ class Transitions:
         items = [_report_fields(report) for report in reports]
         verdicts, _ = await self._call(self._work, "report", (session, stream), items)
         return [verdict.decode() for verdict in verdicts]
+
+    async def relay(self, batches: Sequence[NewBatch]) -> list[str]:
+        """Hands ephemeral events on; up to 256 batches, see relay.lua for the verdicts."""
+        items = [_batch_fields(batch) for batch in batches]
+        verdicts, _ = await self._call(self._relays, "relay", (), items, merge=True)
+        return [verdict.decode() for verdict in verdicts]
+
+    async def listen(self, run: str, how: str, fence: str = "", number: int = 0) -> Ring | None:
+        """Follows a run's ephemeral events with this hub (how: on, off), or only reads what
+        is kept of them beyond a number of an assignment (read)."""
+        found, more = await self._call(self._relays, "listen", (run, how, fence, number))
+        if not found:
+            return None
+        own, last, batches = more
+        return Ring(text(found[0]), text(own), int(last), tuple(batches))
 
     async def open_session(
         self, session: NewSession, held: Sequence[Held], *, resume: bool

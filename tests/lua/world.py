@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import redis
 
 from corral_store.connection import root_of
@@ -38,7 +39,10 @@ class World:
         reply = self.client.fcall(
             self.library.function(name), 1, self.root, hub or self.hub, *arguments
         )
-        return _text(reply)
+        if name == "enter":
+            return _text(reply)
+        verdicts, letters, more = reply
+        return [_text(verdicts), _letters(letters), _text(more)]
 
     def call(self, name: str, *arguments: Any, hub: str | None = None) -> Any:
         """Verdicts of a transition; its letters are kept. With `twice`, every call is made
@@ -63,6 +67,7 @@ class World:
             "priority": 128, "flow": "-", "weight": 1, "vram_mb": 0, "model": "",
             "workflow": "x", "deadline_ms": 0, "queue_wait_ms": 0, "run_ms": 0, "delay_ms": 0,
             "wait": 1, "retry": "", "max_lost": 3, "retention_ms": 10_000_000, "labels": "",
+            "once": 0,
         }  # fmt: skip
         unknown = set(given) - set(values)
         assert not unknown, unknown
@@ -120,6 +125,14 @@ class World:
         )
         return verdict
 
+    def relay(self, session: str, run: str, first: int, *chunks: Any, fence: str = "") -> Any:
+        """The run's handler streams these as one batch."""
+        items = json.dumps([["chunk", chunk] for chunk in chunks])
+        (verdict,) = self.call(
+            "relay", session, run, fence or self.fence(run), first, len(chunks), len(chunks), items
+        )
+        return verdict
+
     def answer(self, run: str, request: str, answer: Any = True) -> Any:
         """Somebody answers."""
         (verdict,) = self.call("answer_input", run, request, json.dumps(answer))
@@ -163,6 +176,10 @@ class World:
 
 def constraints(**given: Any) -> Constraints:
     return Constraints("workflow:x", **given)
+
+
+def _letters(packed: list[bytes]) -> list[list[str]]:
+    return [[str(part) for part in msgspec.msgpack.decode(letter)] for letter in packed]
 
 
 def _text(value: Any) -> Any:

@@ -63,7 +63,7 @@ async def test_mail_comes_with_the_reply(valkey: str) -> None:
         t = store.namespace("n")
         await t.open_session(new_session("s1"), [], resume=False)
         await t.submit([new_run("r1")])
-        assert [(x.run, x.word, x.job) for x in letters] == [("r1", "run", b"{}")]
+        assert [(x.run, x.word, x.job) for x in letters] == [("r1", "run", "{}")]
         report = Report("completed", "r1", letters[0].fence, 1, "1")
         assert await t.report("s1", 1, [report]) == ["ok"]
 

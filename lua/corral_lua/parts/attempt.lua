@@ -51,7 +51,7 @@ function attempt.claim(u, r, s)
   unit.set(r, 'worker', s.worker)
   unit.set(r, 'started', u.now_text)
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
-  unit.set(r, 'charged', '1')
+  if r.charged == '0' then unit.set(r, 'charged', '1') end
   unit.count(u, 'assigned')
   events.status(u, r, 'running', '{"fence":"' .. r.fence .. '",' .. whose(s) .. '}')
   attempt.watch(u, r)
@@ -98,7 +98,7 @@ function attempt.assign(u, r, s)
   unit.set(r, 'started', u.now_text)
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
   unit.set(r, 'version', fit.verdict(u, s.pool, r.class).version)
-  unit.set(r, 'charged', '1')
+  if r.charged == '0' then unit.set(r, 'charged', '1') end
   if device then unit.set(r, 'device', device - 1) end
   unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   unit.count(u, 'assigned')

@@ -3,7 +3,7 @@
 -- on the first call. Upvalues live on between calls: only facts that never change
 -- may be cached in one.
 
-local call, pcall_redis, format, floor, max, min, find, sub, gmatch, concat, decode
+local call, pcall_redis, format, floor, max, min, find, sub, gmatch, concat, decode, pack
 
 local function bind()
   if call then return end
@@ -11,7 +11,7 @@ local function bind()
   format, find, sub, gmatch = string.format, string.find, string.sub, string.gmatch
   floor, max, min = math.floor, math.max, math.min
   concat = table.concat
-  decode = cjson.decode
+  decode, pack = cjson.decode, cmsgpack.pack
 end
 
 -- Limits of one call and of one run. Units are in the names.
@@ -20,6 +20,7 @@ local ASSIGNMENTS_PER_CALL = 256
 local TRIMS_PER_SUBMIT = 2
 local EVENTS_PER_RUN = 1000
 local FEED_ENTRIES = 20000
+local FEED_BYTES = 33554432
 local MAIL_BYTES_PER_REPLY = 1048576
 local LEASE_STEP_MS = 2000
 local BANDS = 8

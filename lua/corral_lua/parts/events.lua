@@ -28,6 +28,9 @@ function events.add(u, r, kind, payload)
   u.hints[r.id] = number
 end
 
+local ENTRIES_PER_CUT = 64
+local shorten
+
 function events.status(u, r, status, payload)
   unit.set(r, 'status', status)
   events.add(u, r, 'status.' .. status, payload or '')
@@ -38,11 +41,29 @@ function events.allowed(r)
   return tonumber(r.events or 0) < EVENTS_PER_RUN
 end
 
+-- An entry has the events of one call, which may be one or hundreds, so the feed is bounded
+-- in bytes too. Cuts an eighth, as each cut reads what it cuts.
+function shorten(u, feed)
+  local bytes = u.meta.feed_bytes
+  while bytes > FEED_BYTES * 7 / 8 do
+    local oldest = call('XRANGE', feed, '-', '+', 'COUNT', ENTRIES_PER_CUT)
+    if #oldest == 0 then
+      bytes = 0
+      break
+    end
+    for _, entry in ipairs(oldest) do bytes = bytes - #entry[2][2] end
+    call('XTRIM', feed, 'MINID', '(' .. oldest[#oldest][1])
+  end
+  u.meta.feed_bytes = max(0, bytes)
+end
+
 function events.close(u)
   if #u.feed == 0 then return end
   for id, list in pairs(u.events) do call('RPUSH', keys.events(u, id), unpack(list)) end
-  call('XADD', keys.at(u, 'feed'), 'MAXLEN', '~', FEED_ENTRIES, '*',
-    'events', '[' .. concat(u.feed, ',') .. ']')
+  local feed, entry = keys.at(u, 'feed'), '[' .. concat(u.feed, ',') .. ']'
+  call('XADD', feed, 'MAXLEN', '~', FEED_ENTRIES, '*', 'events', entry)
+  u.meta.feed_bytes = u.feed_bytes + #entry
+  if u.meta.feed_bytes > FEED_BYTES then shorten(u, feed) end
   local words = {}
   for id, number in pairs(u.hints) do words[#words + 1] = id .. ' ' .. number end
   pcall_redis('PUBLISH', u.root .. 'events', concat(words, '\n'))

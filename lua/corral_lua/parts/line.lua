@@ -259,7 +259,8 @@ local function pop(u, kind, s, pool)
   local time
   if shared then
     time = max(tonumber(first[2]), tonumber(call('ZSCORE', keys.vt(u, kind, band), flow) or '0'))
-    if r.charged ~= '1' then time = charge(u, kind, band, flow, time, tonumber(r.weight or 1)) end
+    -- Who had a session before has paid for it, but for another set of attempts.
+    if not r.fence or r.charged == '0' then time = charge(u, kind, band, flow, time, tonumber(r.weight or 1)) end
   elseif not single(u, kind, band) then
     -- Its classes take turns.
     time = tonumber(first[2])

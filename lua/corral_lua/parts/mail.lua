@@ -74,7 +74,7 @@ function mail.letters(u)
     if bytes < MAIL_BYTES_PER_REPLY then
       local letter, size = mail.letter(u, s, run, fence, word)
       if letter then
-        out[#out + 1] = letter
+        out[#out + 1] = pack(letter)
         bytes = bytes + size
       end
     else

@@ -35,7 +35,7 @@ function sessions.finish(u, s, why, limit)
     elseif r and state == 'running' and r.session == s.id and r.fence == fence and r.status == 'running' then
       if why == 'goodbye' then
         attempt.record(u, r, 'given_back', '')
-        attempt.back(u, r, 'given_back')
+        if not attempt.given_up(u, r, 'the worker ended') then attempt.back(u, r, 'given_back') end
       else
         attempt.lost(u, r, s.counted == '1')
       end
@@ -132,7 +132,7 @@ function sessions.adopt(u, s, r, fence)
   unit.set(r, 'worker', s.worker)
   unit.set(r, 'started', text(u.now))
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
-  unit.set(r, 'charged', '1')
+  if r.charged == '0' then unit.set(r, 'charged', '1') end
   unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   room.adopt(u, s, r)
   unit.count(u, 'adopted')

@@ -26,7 +26,7 @@ local function delay_of(u, policy, r, error)
 end
 
 local function again(r, error)
-  if not r.retry or not error.retryable then return nil end
+  if not r.retry or not error.retryable or r.once == '2' then return nil end
   local policy = decode(r.retry)
   if tonumber(r.failures) >= policy[1] then return nil end
   for _, kind in ipairs(policy[6]) do
@@ -53,7 +53,7 @@ local function fail(u, r, json)
 end
 
 local function outcome(u, s, word, r, fence, a)
-  if r.done == fence then
+  if r.done == fence or r.status == 'completed' and mine(r, s, fence) then
     if r.status == 'cancelled' then attempt.unhold(u, s, r) end
     return r.status == 'cancelled' and 'already_final' or 'ok'
   end
@@ -70,7 +70,8 @@ local function outcome(u, s, word, r, fence, a)
     return 'already_final'
   end
   attempt.unhold(u, s, r)
-  unit.set(r, 'done', fence)
+  -- Of a completed run it is plain who ended it.
+  if word ~= 'completed' then unit.set(r, 'done', fence) end
   if word == 'completed' then
     attempt.finish(u, r, 'completed', a, '')
   elseif word == 'failed' then
@@ -116,7 +117,7 @@ local function stopped(u, s, run, fence)
   elseif state == 'running' and r and r.status == 'running' and mine(r, s, fence) then
     unit.set(r, 'done', fence)
     attempt.record(u, r, 'given_back', '')
-    attempt.back(u, r, 'stopped')
+    if not attempt.given_up(u, r, 'the worker stopped the run') then attempt.back(u, r, 'stopped') end
   end
   return 'ok'
 end

@@ -272,7 +272,7 @@ def _size(message: m.Outgoing) -> int:
     """No less than the bytes of a message on the wire."""
     match message:
         case m.Word(letter):
-            return 2048 + len(letter.job) + len(letter.told)
+            return 2048 + 4 * (len(letter.job) + len(letter.told))
         case m.Acks(items):
             return 256 * len(items)
         case m.Welcome():
