@@ -81,7 +81,7 @@ def test_an_offer_is_acknowledged_as_mail_and_asked_about_once() -> None:
     world.now += 50
     world.did(world.core.tick(world.now))
     words = [item.word for ack in world.said("mail_ack") for item in ack.items]
-    assert words == ["offer", "offer"]
+    assert words == ["offer"]
 
 
 def test_an_open_offer_and_a_declined_one_are_not_held_and_a_claimed_one_is() -> None:

@@ -12,6 +12,7 @@ from enum import Enum
 from corral.errors import PermissionDenied, Unauthenticated
 from corral.offers import Decline
 from corral.session import rejects
+from corral.session.acks import Acks
 from corral.session.attempts import Attempts
 from corral.session.hello import hello, models
 from corral.session.messages import (
@@ -29,7 +30,6 @@ from corral.session.messages import (
 from corral.session.route import Route
 from corral_proto.v1 import worker_pb2
 
-ACK_DELAY_MS = 50
 WELCOME_MS = 10_000
 # A stream that lived so long after its Welcome was a good one.
 SETTLED_MS = 2_000
@@ -76,7 +76,7 @@ class SessionCore:
         self._resident: Mapping[str, int] = {}
         self._resident_said: Mapping[str, int] = {}
         self._actions: list[Action] = []
-        self._acks: dict[tuple[str, str, str], None] = {}
+        self._acks = Acks()
         self._stream = 0
         self._known = False
         self._immediate = False
@@ -88,7 +88,6 @@ class SessionCore:
         self._lost_at: float | None = None
         # What time brings, each None when nothing is due.
         self._connect_at: float | None = None
-        self._ack_at: float | None = None
         self._move_at: float | None = None
         self._end_at: float | None = None
 
@@ -100,7 +99,7 @@ class SessionCore:
     def next_wakeup(self) -> float | None:
         """Gives the time at which `tick` has something to do; None: never."""
         end_at = None if self.phase is Phase.OPEN else self._end_at
-        times = [self._connect_at, self._ack_at, self._move_at, end_at, self._silence_at()]
+        times = [self._connect_at, self._acks.due, self._move_at, end_at, self._silence_at()]
         times.append(self._attempts.next_lapse())
         return min((time for time in times if time is not None), default=None)
 
@@ -182,7 +181,7 @@ class SessionCore:
         self._attempts.lapse(now)
         if self._end_at is not None and now >= self._end_at and self.phase is not Phase.OPEN:
             self._end(None)
-        if self._ack_at is not None and now >= self._ack_at:
+        if self._acks.due is not None and now >= self._acks.due:
             self._flush_acks()
         return self._take(now)
 
@@ -210,20 +209,20 @@ class SessionCore:
             return
         match kind:
             case "assignment":
-                self._mail(message.assignment.run_id, message.assignment.fence, "run", now)
+                self._acks.add(message.assignment.run_id, message.assignment.fence, "run", now)
                 self._attempts.assigned(message.assignment)
             case "offer":
                 run = message.offer.assignment
-                self._mail(run.run_id, run.fence, "offer", now)
+                self._acks.add(run.run_id, run.fence, "offer", now)
                 self._attempts.offered(message.offer, now)
             case "stop":
                 stop = message.stop
-                self._mail(stop.run_id, stop.fence, "stop", now)
+                self._acks.add(stop.run_id, stop.fence, "stop", now)
                 self._attempts.told_to_stop((stop.run_id, stop.fence), stop.reason)
             case "answers":
                 # No handler of this SDK asks; the mail must still not be sent for ever.
                 answers = message.answers
-                self._mail(answers.run_id, answers.fence, answers.word, now)
+                self._acks.add(answers.run_id, answers.fence, answers.word, now)
             case "report_ack":
                 for item in message.report_ack.items:
                     self._attempts.acknowledged(item)
@@ -335,7 +334,7 @@ class SessionCore:
         left = self._hub()
         self._actions.append(Hangup())
         self._acks.clear()
-        self._ack_at = self._move_at = None
+        self._move_at = None
         if self._lost_at is None:
             self._lost_at = now
         in_grace = self._known and now - self._lost_at < self._grace_ms
@@ -355,7 +354,8 @@ class SessionCore:
 
     def _end(self, error: Exception | None) -> None:
         self.phase = Phase.ENDED
-        self._connect_at = self._ack_at = self._move_at = self._end_at = None
+        self._acks.clear()
+        self._connect_at = self._move_at = self._end_at = None
         self._actions.append(Ended(error))
 
     def _overslept(self, now: float) -> bool:
@@ -377,24 +377,13 @@ class SessionCore:
             case _:
                 return None
 
-    def _mail(self, run_id: str, fence: str, word: str, now: float) -> None:
-        self._acks[run_id, fence, word] = None
-        if self._ack_at is None:
-            self._ack_at = now + ACK_DELAY_MS
-
     def _flush_acks(self) -> None:
-        self._ack_at = None
-        if self._acks and self.phase is Phase.OPEN:
-            ack = worker_pb2.MailAck()
-            for run_id, fence, word in self._acks:
-                ack.items.add(run_id=run_id, fence=fence, word=word)
-            self._actions.append(Send(worker_pb2.WorkerMessage(mail_ack=ack)))
-        self._acks.clear()
+        ack = self._acks.take()
+        if ack is not None and self.phase is Phase.OPEN:
+            self._actions.append(Send(ack))
 
     def _send(self, message: worker_pb2.WorkerMessage) -> None:
-        # A report about a run says that it has arrived: most acknowledgements need no saying.
-        if message.WhichOneof("message") == "result":
-            self._acks.pop((message.result.run_id, message.result.fence, "run"), None)
+        self._acks.sending(message)
         self._actions.append(Send(message))
 
     def _hub(self) -> str:
