@@ -16,8 +16,10 @@ import structlog
 from corral_hub.config import HubConfig
 from corral_hub.delivery import Delivery
 from corral_hub.errors import HubFailed, Misconfigured, ResourceExhausted, Unavailable
+from corral_hub.following import Following
 from corral_hub.leases import Leases
 from corral_hub.orchestrator import Orchestrator
+from corral_hub.relays import Relays
 from corral_hub.session.messages import Reconnect
 from corral_hub.session.registry import Registry
 from corral_hub.steward import Steward
@@ -67,13 +69,23 @@ class Hub:
             )
         except ValueError as error:
             raise Misconfigured(f"valkey: {error}", field="valkey") from error
+        self._relays = Relays()
         self._hints = Hints(
-            self._store.leases, config.name, self._delivery.wake, self._subscriptions.hint
+            self._store.leases,
+            config.name,
+            self._delivery.wake,
+            self._subscriptions.hint,
+            self._relays.take,
         )
         self._leases = Leases(self.registry, config.lease_ms, HUB_TTL_MS)
         tick_ms = min(config.tick_ms, max(50, config.lease_ms // 10))
         self._steward = Steward(config.name, self._leases, tick_ms)
-        orchestrator = OrchestratorService(config, Orchestrator(config), self._subscriptions)
+        orchestrator = OrchestratorService(
+            config,
+            Orchestrator(config),
+            self._subscriptions,
+            Following(self._subscriptions, self._relays),
+        )
         self._wire = Wire(
             config, orchestrator, WorkerService(config, self.registry), self._namespace
         )
@@ -99,6 +111,7 @@ class Hub:
             "delivery": self._delivery.run(store),
             "leases": self._leases.run(store),
             "steward": self._steward.run(store),
+            "relays": self._relays.run(store),
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=f"hub-{name}")

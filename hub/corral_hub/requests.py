@@ -68,6 +68,8 @@ class SubmitRequest(msgspec.Struct, omit_defaults=True):
     labels: dict[str, str] = {}
     traceparent: str = ""
     tracestate: str = ""
+    # No further attempt once a part of the answer has been relayed.
+    once: bool = False
 
 
 def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRun:
@@ -120,6 +122,7 @@ def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRu
         max_lost=request.max_lost or 3,
         retention_ms=request.retention_ms or retention_ms,
         labels=jobs.dumps(request.labels) if request.labels else "",
+        once=int(request.once),
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 import msgspec
@@ -110,7 +110,7 @@ class Subscriptions:
 
     async def run(
         self, transitions: Transitions, run: str, cursor: str
-    ) -> AsyncIterator[Seen | Gap | Quiet]:
+    ) -> AsyncGenerator[Seen | Gap | Quiet]:
         """Events of a run beyond the cursor, until its terminal one.
 
         Raises RunNotFound, and InvalidRequest for a cursor that is none.

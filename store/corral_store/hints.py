@@ -26,7 +26,8 @@ class Hints:
 
     `on_mail(namespace)`: a session of this hub may have mail. `on_events(namespace,
     words)`: runs have new events; words is lines of "<run> <number>", "" after a
-    reconnect.
+    reconnect. `on_chunks(namespace, batches)`: ephemeral events of runs that this hub follows,
+    as a JSON list; "" after a reconnect.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Hints:
         hub: str,
         on_mail: Listener,
         on_events: Callable[[str, str], None],
+        on_chunks: Callable[[str, bytes], None],
     ) -> None:
         self._connection = connection
         self._hub = hub
         self._on_mail = on_mail
         self._on_events = on_events
+        self._on_chunks = on_chunks
         self._namespaces: set[str] = set()
         self._changed = asyncio.Event()
 
@@ -68,11 +71,14 @@ class Hints:
                     self._changed.clear()
                     for namespace in self._namespaces - subscribed:
                         root = root_of(namespace)
-                        await pubsub.subscribe(f"{root}hints:{self._hub}", f"{root}events")
+                        await pubsub.subscribe(
+                            f"{root}hints:{self._hub}", f"{root}chunks:{self._hub}", f"{root}events"
+                        )
                     subscribed = set(self._namespaces)
                     for namespace in subscribed:
                         self._on_mail(namespace)
                         self._on_events(namespace, "")
+                        self._on_chunks(namespace, b"")
                 message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=0.25)
                 if message is not None:
                     self._take(cast("dict[str, Any]", message))
@@ -84,5 +90,7 @@ class Hints:
         namespace = channel[channel.index("{") + 1 : channel.index("}")] if "{" in channel else ""
         if channel.endswith("}:events"):
             self._on_events(namespace, bytes(message["data"]).decode())
+        elif "}:chunks:" in channel:
+            self._on_chunks(namespace, bytes(message["data"]))
         elif namespace:
             self._on_mail(namespace)

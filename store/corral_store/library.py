@@ -17,7 +17,7 @@ from importlib.resources.abc import Traversable
 
 PARTS = (
     "keys", "unit", "fit", "classes", "room", "line", "place", "mail", "events", "steps",
-    "questions", "attempt", "sessions", "opening", "retention", "invariants",
+    "questions", "ring", "attempt", "sessions", "opening", "retention", "invariants",
 )  # fmt: skip
 
 READ_ONLY = frozenset(

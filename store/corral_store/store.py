@@ -54,6 +54,7 @@ class Store:
             "work": self._lane(self.work),
             "reads": self._lane(self.work),
             "leases": self._lane(self.leases),
+            "relays": self._lane(self.leases),
         }
         self._namespaces: dict[str, Transitions] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,7 +80,9 @@ class Store:
         found = self._namespaces.get(name)
         if found is None:
             lanes = self._lanes
-            found = Transitions(name, self.hub, lanes["work"], lanes["leases"], lanes["reads"])
+            found = Transitions(
+                name, self.hub, lanes["work"], lanes["leases"], lanes["reads"], lanes["relays"]
+            )
             self._namespaces[name] = found
         return found
 

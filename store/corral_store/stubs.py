@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from corral_store.library import Header, LibraryError, arguments_of
-from corral_store.records import Held, NewRun, NewSession, Report, names_of
+from corral_store.records import Held, NewBatch, NewRun, NewSession, Report, names_of
 
 
 def _names(record: type) -> tuple[str, ...]:
@@ -26,6 +26,8 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume_session": _SESSION,
     "renew": (("hub", "hub_ttl_ms", "sessions"), ("session", "stream")),
     "close_session": (("hub", "session", "stream", "how", "grace_ms"), ()),
+    "relay": (("hub", "batches"), _names(NewBatch)),
+    "listen": (("hub", "run", "how", "fence", "number"), ()),
     "answer_input": (("hub", "run", "request", "answer"), ()),
     "drain": (("hub", "worker", "how"), ()),
     "resident": (("hub", "session", "stream", "models"), ()),

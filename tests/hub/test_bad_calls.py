@@ -167,15 +167,6 @@ async def test_what_is_not_there_is_not_found(place: Place) -> None:
         assert detail.name == "WorkerNotFound"
 
 
-async def test_what_is_not_built_is_refused_by_name(place: Place) -> None:
-    run = (await place.peer.submit(workflow="nobody")).run.run_id
-    calls = place.peer.calls
-    async with place.unchanged():
-        request = pb.SubscribeRunEventsRequest(run_id=run, ephemeral=True)
-        detail = await refused(first_of(calls.SubscribeRunEvents(request)), "UNIMPLEMENTED")
-        assert detail.field == "ephemeral"
-
-
 async def test_an_unknown_method_kills_nothing(place: Place) -> None:
     async with place.unchanged():
         call = place.peer.channel.unary_unary("/corral.v1.Orchestrator/Nonsense")

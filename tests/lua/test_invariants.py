@@ -69,6 +69,9 @@ BREAKS: dict[str, Break] = {
     "open_question_is_listed": lambda w: w.client.zrem(key(w, "questions"), "asks q1"),
     "listed_question_is_open": lambda w: w.client.zadd(key(w, "questions"), {"done q1": 1}),
     "parked_awaits_an_answer": lambda w: w.client.hset(key(w, "run:parked"), "awaits", "q9"),
+    "ring_counts_its_bytes": lambda w: w.client.rpush(key(w, "ring:asks"), "{}"),
+    "ring_has_an_end": lambda w: w.client.zrem(key(w, "due:rings"), "done"),
+    "nobody_follows_what_has_ended": lambda w: w.client.sadd(key(w, "listens:done"), "a"),
     "lease_has_a_session": lambda w: w.client.zadd(key(w, "due:leases"), {"ghost": 1}),
 }
 IDLE, _ = pool_of(Declaration([("workflow:y", 1)], max=1))
@@ -88,6 +91,8 @@ def busy(world: World) -> World:
         world.ask("s4", run, "q1")
     world.report("s4", ("park", "parked", world.fence("parked"), 9, "q1"))
     world.submit("done")
+    world.relay("s4", "asks", 1, "a")
+    world.relay("s1", "done", 1, "a")
     world.complete("s1", "done", world.fence("done"))
     world.submit("runs")
     world.submit("waits")

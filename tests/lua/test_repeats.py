@@ -24,7 +24,7 @@ def _submit(world: World, run: str) -> tuple[Any, ...]:
     class_id, class_json = plain_class("workflow:x", 0)
     return (
         run, "{}", "q", "k", "workflow:x", 0, class_id, class_json, 128, "-", 1, 0, "", "x",
-        0, 0, 0, 0, 1, "", 3, 1000, "",
+        0, 0, 0, 0, 1, "", 3, 1000, "", 1,
     )  # fmt: skip
 
 
@@ -45,6 +45,8 @@ CALLS: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "retry": lambda w: ("failed", SHAPE),
     "pause": lambda w: ("workflow:x", "1"),
     "report": _outcome,
+    "relay": lambda w: ("s1", "r1", w.fence("r1"), 1, 1, 1, '[["chunk",1]]'),
+    "listen": lambda w: ("r1", "on", "", 0),
     "answer_input": lambda w: ("r1", "q1", "true"),
     "open_session": lambda w: _hello("c1"),
     "resume_session": lambda w: _hello("c2"),

@@ -23,11 +23,12 @@ from corral_hub.session.messages import (
     Reject,
     Resident,
     Said,
+    Streamed,
     Unsupported,
     Welcome,
     Word,
 )
-from corral_store.records import Letter, Opened, Report
+from corral_store.records import Letter, NewBatch, Opened, Report
 
 # Fences of stopped runs that are remembered, so that a late `run` letter is dropped.
 STOPPED_REMEMBERED = 1024
@@ -106,6 +107,10 @@ class SessionCore:
             case Said(report):
                 self._arrived(report)
                 actions.reports.append(report)
+            case Streamed(run, fence, first, count, chunks, items):
+                actions.batches.append(
+                    NewBatch(self.session, run, fence, first, count, chunks, items)
+                )
             case Resident(models):
                 actions.models = models
             case Draining():

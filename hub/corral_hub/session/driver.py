@@ -10,15 +10,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
+
 from corral_hub.session.core import REJECTED, SessionCore
 from corral_hub.session.messages import Actions, Hello, Incoming, Outgoing, Reject
 from corral_store.digests import pool_of
 from corral_store.errors import StoreError, StoreFull
-from corral_store.records import Letter, NewSession, Report
+from corral_store.records import Letter, NewBatch, NewSession, Report
 from corral_store.transitions import Transitions
 
 OUT_LIMIT = 4096
 REPORTS_PER_CALL = 256
+RELAYED_BYTES = 1_048_576
+
+log = structlog.get_logger("corral.session")
 
 
 class Driver:
@@ -153,6 +158,9 @@ class Driver:
             if not self.core.stream:
                 # Refused: what came in the frame of that Hello is nobody's word.
                 return
+        # Parts of an answer before the report that ends it, or nobody could hand them on.
+        if actions.batches:
+            await self._relay(actions.batches)
         if actions.reports:
             await self._report(actions.reports)
         if actions.models is not None and self.core.open:
@@ -202,6 +210,24 @@ class Driver:
             return
         early, self._early = self._early, []
         self.deliver(early)
+
+    async def _relay(self, batches: list[NewBatch]) -> None:
+        part: list[NewBatch] = []
+        size = 0
+        for batch in batches:
+            if len(part) == REPORTS_PER_CALL or size + len(batch.items) > RELAYED_BYTES:
+                await self._relay_part(part)
+                part, size = [], 0
+            part.append(batch)
+            size += len(batch.items)
+        await self._relay_part(part)
+
+    async def _relay_part(self, batches: list[NewBatch]) -> None:
+        try:
+            await self.transitions.relay(batches)
+        except StoreError as error:
+            # Subscribers are told which numbers are gone; the session goes on.
+            log.debug("ephemeral events are lost", session=self.core.session, error=str(error))
 
     async def _report(self, reports: list[Report]) -> None:
         for at in range(0, len(reports), REPORTS_PER_CALL):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from corral_store.records import Declaration, Held, Kept, Letter, Report
+import msgspec
+
+from corral_store.records import Declaration, Held, Kept, Letter, NewBatch, Report
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,6 +40,18 @@ class Said:
     report: Report
 
 
+class Streamed(msgspec.Struct, frozen=True):
+    """Ephemeral events of one assignment in order, the first with its number. `items` is a
+    JSON list of [type, payload], of which `chunks` are parts of the answer."""
+
+    run: str
+    fence: str
+    first: int
+    count: int
+    chunks: int
+    items: bytes
+
+
 @dataclass(slots=True, frozen=True)
 class Resident:
     """The models that are loaded now."""
@@ -65,7 +79,7 @@ class Odd:
     fatal: bool = False
 
 
-Incoming = Hello | Pong | Said | Resident | Draining | Goodbye | Odd
+Incoming = Hello | Pong | Said | Streamed | Resident | Draining | Goodbye | Odd
 
 
 @dataclass(slots=True, frozen=True)
@@ -144,6 +158,7 @@ class Actions:
 
     send: list[Outgoing] = field(default_factory=list[Outgoing])
     open: Hello | None = None
+    batches: list[NewBatch] = field(default_factory=list[NewBatch])
     reports: list[Report] = field(default_factory=list[Report])
     models: tuple[str, ...] | None = None
     draining: bool = False

@@ -33,6 +33,19 @@ local function of_questions(u, r)
   end
 end
 
+local function of_ring(u, r)
+  local batches, bytes = call('LRANGE', keys.ring(u, r.id), 0, -1), 0
+  for _, json in ipairs(batches) do bytes = bytes + #json end
+  if #batches > 0 then
+    local counted = string.match(r.ring or '', '(%d+)$')
+    expect(counted == text(bytes), 'ring_counts_its_bytes', r.id)
+    expect(not r.ended or call('ZSCORE', keys.due(u, 'rings'), r.id), 'ring_has_an_end', r.id)
+  end
+  if r.ended then
+    expect(call('EXISTS', keys.listens(u, r.id)) == 0, 'nobody_follows_what_has_ended', r.id)
+  end
+end
+
 local function of_runs(u, runs)
   local refs, totals = {}, { completed = 0, failed = 0, cancelled = 0, live = 0 }
   for _, r in ipairs(runs) do
@@ -66,6 +79,7 @@ local function of_runs(u, runs)
       totals[r.status] = totals[r.status] + 1
       expect(call('ZSCORE', keys.due(u, 'retention'), r.id), 'terminal_is_retained', r.id)
     end
+    of_ring(u, r)
     local kept = call('LLEN', keys.events(u, r.id))
     local alone = kept == 0 and r.events == '1' and r.due == nil
     expect(alone or kept == tonumber(r.events or 0), 'events_are_numbered', r.id)

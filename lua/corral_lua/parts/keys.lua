@@ -33,6 +33,8 @@ end
 function keys.inputs(u, run) return u.root .. 'inputs:' .. run end
 function keys.checkpoint(u, run) return u.root .. 'checkpoint:' .. run end
 function keys.steps(u, run) return u.root .. 'steps:' .. run end
+function keys.ring(u, run) return u.root .. 'ring:' .. run end
+function keys.listens(u, run) return u.root .. 'listens:' .. run end
 function keys.declined(u, run) return u.root .. 'declined:' .. run end
 function keys.idem(u, digest) return u.root .. 'idem:' .. digest end
 function keys.due(u, what) return u.root .. 'due:' .. what end

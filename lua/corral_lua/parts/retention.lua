@@ -14,10 +14,12 @@ local function remove(u, id)
   local idem = call('HGET', keys.run(u, id), 'idem')
   if idem then call('DEL', keys.idem(u, idem)) end
   call('DEL', keys.run(u, id), keys.job(u, id), keys.output(u, id), keys.events(u, id),
-    keys.attempts(u, id), keys.inputs(u, id), keys.checkpoint(u, id), keys.steps(u, id))
+    keys.attempts(u, id), keys.inputs(u, id), keys.checkpoint(u, id), keys.steps(u, id),
+    keys.ring(u, id), keys.listens(u, id))
   call('ZREM', keys.at(u, 'runs'), id)
   call('ZREM', keys.at(u, 'runs:failed'), id)
   call('ZREM', keys.due(u, 'retention'), id)
+  call('ZREM', keys.due(u, 'rings'), id)
   local r = u.runs[id]
   if r then r.gone = true end
 end

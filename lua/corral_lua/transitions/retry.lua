@@ -18,6 +18,8 @@ local function revive(u, r, class_json)
     r[field] = nil
     r.changed[field] = nil
   end
+  if r.ring then ring.drop(u, r.id) end
+  if r.once then unit.set(r, 'once', '1') end
   unit.count(u, r.status, -1)
   unit.set(r, 'session', '')
   unit.set(r, 'charged', '0')

@@ -127,7 +127,7 @@ function transitions.tick(u, argv)
   if u.now - last < tonumber(argv[2]) / 2 then return { 'not_due', '0', '0', '0', '0' } end
   local lost, woken = expire_leases(u), wake_delayed(u)
   local expired = lapse_offers(u) + expire_deadlines(u) + questions.lapse(u, PER_CALL)
-  local trimmed = retention.trim(u, PER_CALL) + retention.bury(u, PER_CALL)
+  local trimmed = retention.trim(u, PER_CALL) + retention.bury(u, PER_CALL) + ring.expire(u, PER_CALL)
   retention.forget_kinds(u, PER_CALL)
   local left = serve_left_over(u)
   local more = left or u.budget <= 0 or lost >= PER_CALL or woken >= PER_CALL

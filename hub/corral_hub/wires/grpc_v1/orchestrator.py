@@ -7,11 +7,12 @@ from typing import Any
 
 from corral_hub import inputs, names
 from corral_hub.config import HubConfig
-from corral_hub.errors import HubError, NotImplementedByHub
+from corral_hub.errors import HubError
+from corral_hub.following import Following, Parts, PartsGap
 from corral_hub.orchestrator import Accepted, Orchestrator, check_count
 from corral_hub.requests import SubmitRequest
 from corral_hub.subscriptions import Gap, Quiet, Seen, Subscriptions
-from corral_hub.wires.grpc_v1 import reading, remembering, writing
+from corral_hub.wires.grpc_v1 import reading, relaying, remembering, writing
 from corral_hub.wires.grpc_v1.status import detail_of
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
@@ -28,10 +29,15 @@ class OrchestratorService:
     """Methods by their names in the proto; `server.py` calls them."""
 
     def __init__(
-        self, config: HubConfig, orchestrator: Orchestrator, subscriptions: Subscriptions
+        self,
+        config: HubConfig,
+        orchestrator: Orchestrator,
+        subscriptions: Subscriptions,
+        following: Following,
     ) -> None:
         self._orchestrator = orchestrator
         self._subscriptions = subscriptions
+        self._following = following
         self.durability = DURABILITY[config.durability.partition(":")[0]]
 
     async def SubmitWorkflow(
@@ -173,14 +179,17 @@ class OrchestratorService:
     async def SubscribeRunEvents(
         self, request: pb.SubscribeRunEventsRequest, t: Transitions
     ) -> AsyncIterator[pb.SubscribeRunEventsResponse]:
-        if request.ephemeral:
-            raise NotImplementedByHub(
-                "ephemeral events are not built in this release", field="ephemeral"
-            )
         names.require(names.RUN_ID, request.run_id, "run_id")
         reply = pb.SubscribeRunEventsResponse
-        async for item in self._subscriptions.run(t, request.run_id, request.cursor):
+        source = (
+            self._following.run(t, request.run_id, request.cursor, request.ephemeral_cursor)
+            if request.ephemeral
+            else self._subscriptions.run(t, request.run_id, request.cursor)
+        )
+        async for item in source:
             match item:
+                case Parts() | PartsGap():
+                    yield relaying.response(item)
                 case Seen(run, happened, cursor):
                     yield reply(event=writing.event(run, happened, cursor))
                 case Gap(first, last, reason, _):

@@ -20,7 +20,7 @@ from corral_hub.session.messages import (
     Resident,
     Said,
 )
-from corral_hub.wires.grpc_v1 import remembering
+from corral_hub.wires.grpc_v1 import relaying, remembering
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
@@ -28,7 +28,7 @@ from corral_store.records import Declaration, Held, Report
 
 EVENT_BYTES = 65_536
 # What is wrong with these is told, and the session goes on.
-HARMLESS = frozenset({"event", "input_request", "checkpoint", "step"})
+HARMLESS = frozenset({"event", "ephemeral", "input_request", "checkpoint", "step"})
 PROTOCOL = 1
 EFFECTS = {0: "NoSchedule", 1: "NoSchedule", 2: "PreferNoSchedule"}
 LATER = ("parent_run_id", "affinity_key", "limits", "waiter_lease_ms")
@@ -66,6 +66,7 @@ PLAIN = {
     "wait_for_worker": "wait_for_worker",
     "max_lost": "max_lost",
     "retention_ms": "retention_ms",
+    "no_retry_after_chunk": "once",
 }
 
 
@@ -240,6 +241,8 @@ def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incomin
             return _event(message.event)
         case "result":
             return _result(message.result, max_payload)
+        case "ephemeral":
+            return relaying.batch(message.ephemeral)
         case "stopped":
             said = message.stopped
             return Said(Report("stopped", _run(said.run_id), names.fence(said.fence), said.seq))
