@@ -41,7 +41,8 @@ def _targets(axes: Any, judged: list[Verdict]) -> None:
     names = [
         f"{v.target.text} ({'≤' if v.target.at_most else '≥'} {v.target.bound:g})" for v in judged
     ]
-    values = [(v.value or 0) / v.target.bound for v in judged]
+    # What must not be at all is drawn as it is.
+    values = [(v.value or 0) / (v.target.bound or 1) for v in judged]
     axes.barh(names, values, color=[COLOURS[v.word] for v in judged])
     axes.axvline(1, color="black", linewidth=1)
     axes.invert_yaxis()

@@ -72,6 +72,7 @@ TARGETS = (
         "memory", "hub memory of an idle session over a bare stream", "memory.session", 1.5,
         "memory.stream",
     ),
+    _most("events", "events missed, twice or out of order", "events.wrong", 0),
     _most("cpu", "Valkey time of a whole run in batches, µs", "cpu.valkey_per_run", 60),
     _least("durability", "fsync over memory", "durability.fsync", 0.75, "durability.memory"),
     Target("chunks", "streamed chunks", "chunks.rate", 0, built=False),

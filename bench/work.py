@@ -20,6 +20,13 @@ async def nothing(number: int) -> int:
     return number
 
 
+@worker.workflow("talk")
+async def talk(count: int, ctx: corral.Context) -> None:
+    """Says so many things."""
+    for number in range(count):
+        await ctx.emit_event("word", number)
+
+
 @worker.workflow("start")
 async def start(wanted_ns: int) -> None:
     """Notes how long after the moment of its submit a run starts."""

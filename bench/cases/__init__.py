@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from bench.cases.batches import batches
 from bench.cases.cpu import cpu
 from bench.cases.durability import durability
+from bench.cases.events import events
 from bench.cases.growth import growth
 from bench.cases.hubs import hubs
 from bench.cases.latency import latency
@@ -22,6 +23,7 @@ CASES: Mapping[str, Callable[[Rig, Figures], Awaitable[None]]] = {
     "hubs": hubs,
     "growth": growth,
     "memory": memory,
+    "events": events,
     "cpu": cpu,
     "durability": durability,
 }
