@@ -104,6 +104,8 @@ class Subscriptions:
                     for event in events:
                         event.set()
             return
+        if not self._runs:
+            return
         for line in words.splitlines():
             for event in self._runs.get((namespace, line.partition(" ")[0]), ()):
                 event.set()
