@@ -34,6 +34,7 @@ from corral.registry import Registry
 from corral.session.core import SessionCore
 from corral.session.messages import Declaration
 from corral.session.route import Route
+from corral.session.stream import Dial, HubStream
 from corral.session.thread import SessionThread
 from corral.terms import Admission, Backoff, Fixed, Reactive, Taint
 from corral.version import SDK_NAME
@@ -93,6 +94,7 @@ class Worker(Registry):
         self.in_use_seconds = in_use_seconds
         self._resident: dict[str, int] = {}
         self._session: SessionThread | None = None
+        self._dial: Dial = HubStream
         self._welcomed = asyncio.Event()
         self._stop_wanted: bool | None = None
         self._running = False
@@ -230,7 +232,7 @@ class Worker(Registry):
         )
         loop = asyncio.get_running_loop()
         hosting = Hosting(loop, self._welcomed)
-        session = SessionThread(core, addresses, metadata, hosting)
+        session = SessionThread(core, addresses, metadata, hosting, self._dial)
         threads = ThreadExecutor(self._slots())
         processes = ProcessExecutor(session, self._slots())
         try:

@@ -6,7 +6,7 @@
 
 local META = { 'format', 'epoch', 'fence', 'clock', 'lease', 'lease_at', 'settle',
   'lease_ms', 'place', 'turn', 'full', 'hold', 'sweep', 'max_waiting', 'soft_bytes',
-  'feed_bytes' }
+  'feed_bytes', 'repair', 'ahead_ms' }
 
 local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
   'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',
@@ -24,7 +24,8 @@ function unit.open(root, hub)
       .. FORMAT .. '; run a hub of the release that wrote it')
   end
   local time = call('TIME')
-  local us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  -- `ahead_ms` moves time for tests of what comes due; nothing here sets it.
+  local us = tonumber(time[1]) * 1000000 + tonumber(time[2]) + tonumber(values[18] or '0') * 1000
   local u = {
     root = root, hub = hub, us = us,
     epoch = values[2], fence = tonumber(values[3]),
@@ -33,7 +34,7 @@ function unit.open(root, hub)
     lease_ms = tonumber(values[8]), place = tonumber(values[9]), turn = tonumber(values[10]),
     full = values[11] == '1', hold = tonumber(values[12] or '0'), sweep = values[13] == '1',
     max_waiting = tonumber(values[14] or '0'), soft_bytes = tonumber(values[15] or '0'),
-    feed_bytes = tonumber(values[16] or '0'),
+    feed_bytes = tonumber(values[16] or '0'), repair = values[17],
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
     lines = { alone = {}, sizes = {}, deficits = {}, first = {}, single = {} },
     candidates = {}, first = {}, hands = {}, hands_now = {}, strings = {}, scores = {},

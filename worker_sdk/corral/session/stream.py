@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
@@ -23,6 +23,31 @@ FRAME_BYTES = 3 * 1024 * 1024
 
 OnFrame = Callable[[int, worker_pb2.HubFrame], None]
 OnClosed = Callable[[int, str, str], None]
+
+
+class Stream(Protocol):
+    """A stream to one hub, as the session's thread uses it. No call waits."""
+
+    @property
+    def waiting(self) -> int:
+        """How many messages the hub has not taken yet."""
+        ...
+
+    def send(self, message: worker_pb2.WorkerMessage) -> None:
+        """Queues a message."""
+        ...
+
+    def half_close(self) -> None:
+        """Ends the sending side behind what is queued."""
+        ...
+
+    def hang_up(self) -> None:
+        """Cuts the stream; what is queued may be lost."""
+        ...
+
+
+# Opens a stream: its number, the hub's address, metadata, the Hello, and who is told.
+Dial = Callable[[int, Address, Metadata, worker_pb2.WorkerMessage, OnFrame, OnClosed], Stream]
 
 
 class HubStream:
@@ -59,6 +84,11 @@ class HubStream:
     def send(self, message: worker_pb2.WorkerMessage) -> None:
         """Queues a message; those that wait together leave as one frame."""
         self._out.put(message)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages the hub has not taken yet."""
+        return self._out.qsize()
 
     def half_close(self) -> None:
         """Ends the sending side behind what is queued."""

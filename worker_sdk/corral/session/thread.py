@@ -20,6 +20,7 @@ from corral.session.core import Phase, SessionCore
 from corral.session.credit import Credit
 from corral.session.messages import (
     Action,
+    Answered,
     Connect,
     Connected,
     Consider,
@@ -30,17 +31,22 @@ from corral.session.messages import (
     Hangup,
     Log,
     Outcome,
+    Remark,
     Send,
     Start,
     StopRun,
+    Told,
 )
-from corral.session.stream import HubStream
+from corral.session.stream import Dial, HubStream, Stream
+from corral.spool import Spool
 from corral_proto.v1 import worker_pb2
 
 logger = logging.getLogger("corral.session")
 
 # Events that may be on their way from handlers to a hub, all runs together.
 EVENTS_ON_THEIR_WAY = 1024
+# Messages that may wait for the hub to read, before parts of answers wait in their spools.
+MESSAGES_ON_THEIR_WAY = 64
 # Words that are treated before what they cause is carried out.
 BATCH = 256
 
@@ -62,6 +68,14 @@ class Host(Protocol):
         """Tells a handler to stop, or the hook that considers the run's offer."""
         ...
 
+    def told(self, told: Told) -> None:
+        """Tells a handler what became of a remark."""
+        ...
+
+    def answered(self, answered: Answered) -> None:
+        """Tells a handler that its questions are answered."""
+        ...
+
     def drain_began(self) -> None:
         """The worker takes no new work from now on."""
         ...
@@ -79,15 +93,24 @@ class SessionThread:
     """Runs a session from `start` until the host is told that it ended. Safe in threads."""
 
     def __init__(
-        self, core: SessionCore, addresses: tuple[Address, ...], metadata: Metadata, host: Host
+        self,
+        core: SessionCore,
+        addresses: tuple[Address, ...],
+        metadata: Metadata,
+        host: Host,
+        dial: Dial = HubStream,
     ) -> None:
         self.credit = Credit(EVENTS_ON_THEIR_WAY)
         self._core = core
         self._addresses = addresses
         self._metadata = metadata
         self._host = host
+        self._dial = dial
         self._inbox: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
-        self._stream: HubStream | None = None
+        self._stream: Stream | None = None
+        self._spools = core.spools
+        self._spools.wake = lambda: self._inbox.put(lambda now: [])
+        self._spools.has_room = self._has_room
         self._thread = threading.Thread(target=self._run, name="corral-session", daemon=True)
 
     def start(self) -> None:
@@ -100,6 +123,11 @@ class SessionThread:
         self._inbox.put(None)
         self._thread.join()
         self.credit.open()
+        self._spools.close()
+
+    def abort(self, error: Exception) -> None:
+        """Ends the session at once with an error, saying nothing to the hub, as a crash would."""
+        self._inbox.put(lambda now: [Hangup(), Ended(error)])
 
     def drain(self, *, immediate: bool) -> None:
         """Asks for no new work and for the end."""
@@ -108,6 +136,14 @@ class SessionThread:
     def say_event(self, run_id: str, fence: str, type_: str, payload: bytes) -> None:
         """Hands an event over; the caller has taken a place of `credit` for it."""
         self._inbox.put(lambda now: self._core.event_emitted(run_id, fence, type_, payload, now))
+
+    def say_remark(self, run_id: str, fence: str, remark: Remark) -> None:
+        """Hands over what a handler asks, or wants kept."""
+        self._inbox.put(lambda now: self._core.remarked(run_id, fence, remark, now))
+
+    def spool(self, run_id: str, fence: str) -> Spool:
+        """Gives where an attempt says what is not kept."""
+        return self._spools.of(run_id, fence)
 
     def handler_ended(self, run_id: str, fence: str, outcome: Outcome) -> None:
         """Hands the end of a handler over."""
@@ -170,11 +206,15 @@ class SessionThread:
                     self._host.drain_began()
                 case StopRun(run_id, fence, reason):
                     self._host.stop(run_id, fence, reason)
+                case Told() as told:
+                    self._host.told(told)
+                case Answered() as answered:
+                    self._host.answered(answered)
                 case FreeEvent():
                     self.credit.give()
                 case Connect(number, hub, hello):
                     self._hang_up()
-                    self._stream = HubStream(
+                    self._stream = self._dial(
                         number,
                         self._addresses[hub],
                         self._metadata,
@@ -194,6 +234,9 @@ class SessionThread:
                 case Ended(error):
                     self._hang_up()
                     self._host.ended(error)
+
+    def _has_room(self) -> bool:
+        return self._stream is None or self._stream.waiting < MESSAGES_ON_THEIR_WAY
 
     def _hang_up(self) -> None:
         stream, self._stream = self._stream, None
