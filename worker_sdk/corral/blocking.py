@@ -12,10 +12,13 @@ from typing import Any, Generic, Self, TypeVar, Unpack, overload
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from corral import inputs
 from corral.client import Client
 from corral.errors import HubError
 from corral.explanation import Explanation
 from corral.handlers import Handler
+from corral.inputs import InputPage, InputRecord
+from corral.parts import Ephemeral
 from corral.records import (
     Drained,
     Event,
@@ -58,6 +61,14 @@ class SyncRun(Generic[OutT]):
         """Gives the run's events from a cursor (empty: from the first) until it has ended."""
         return _iterate(self._portal, lambda: self._run.events(cursor).__aiter__())
 
+    def stream(self) -> Iterator[Any]:
+        """Gives the parts of the run's answer as they come; see `Run.stream`."""
+        return _iterate(self._portal, lambda: self._run.stream().__aiter__())
+
+    def follow(self, cursor: str = "") -> Iterator[Event | GapInEvents | Ephemeral]:
+        """Gives all that happens to the run until it has ended; see `Client.follow_run`."""
+        return _iterate(self._portal, lambda: self._run.follow(cursor).__aiter__())
+
     def result(self, timeout: float | None = None) -> OutT:
         """Waits until the run has ended and gives its output; see `Run.result`."""
         return self._portal.call(self._run.result, timeout)
@@ -69,6 +80,14 @@ class SyncRun(Generic[OutT]):
     def retry(self) -> bool:
         """Gives the run a new set of attempts; tells whether it did, see `Run.retry`."""
         return self._portal.call(self._run.retry)
+
+    def inputs(self) -> list[InputRecord]:
+        """Gives the open questions of the run, oldest first."""
+        return self._portal.call(self._run.inputs)
+
+    def respond(self, request_id: str, response: Any) -> bool:
+        """Answers a question of the run; see `Client.respond`."""
+        return self._portal.call(self._run.respond, request_id, response)
 
     def explain(self) -> Explanation:
         """Says why the run waits."""
@@ -233,6 +252,14 @@ class SyncClient:
             lambda: self._client.subscribe_run_events(run_id, cursor=cursor).__aiter__(),
         )
 
+    def follow_run(
+        self, run_id: str, *, cursor: str = ""
+    ) -> Iterator[Event | GapInEvents | Ephemeral]:
+        """Follows a run to its end with what its handler says; see `Client.follow_run`."""
+        return _iterate(
+            self._portal, lambda: self._client.follow_run(run_id, cursor=cursor).__aiter__()
+        )
+
     def subscribe_all(
         self, *, cursor: str = "", workflow: str = "", status_only: bool = False
     ) -> Iterator[Event | GapInEvents]:
@@ -281,9 +308,15 @@ class SyncClient:
             lambda: self._client.drain_workers(kind=kind, tags=tags, immediate=immediate)
         )
 
-    def respond_to_input(self, run_id: str, request_id: str, response: Any) -> bool:
-        """Answers a question of a run; tells whether an equal answer was there already."""
-        return self._wait(lambda: self._client.respond_to_input(run_id, request_id, response))
+    def list_inputs(
+        self, run_id: str = "", *, limit: int = inputs.PAGE, cursor: str = ""
+    ) -> InputPage:
+        """Gives a page of open questions, oldest first; see `Client.list_inputs`."""
+        return self._wait(lambda: self._client.list_inputs(run_id, limit=limit, cursor=cursor))
+
+    def respond(self, run_id: str, request_id: str, response: Any) -> bool:
+        """Answers a question of a run; see `Client.respond`."""
+        return self._wait(lambda: self._client.respond(run_id, request_id, response))
 
     def stats(self) -> Stats:
         """Gives the counters, queues and deficits of the namespace."""

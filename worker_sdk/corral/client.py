@@ -11,13 +11,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
-from corral import encoding, operations, refusals
+from corral import inputs, operations, refusals
 from corral.addresses import parse_addresses
 from corral.calls import Hubs, Method
 from corral.channel import call_metadata
 from corral.errors import HubError, InvalidRequest, WorkerNotFound
 from corral.explanation import Explanation
 from corral.handlers import Handler
+from corral.inputs import InputPage
+from corral.news import RunNews
 from corral.records import (
     Drained,
     RunPage,
@@ -53,9 +55,6 @@ _LIST_WORKERS = Method[pb.ListWorkersRequest, pb.ListWorkersResponse](
 )
 _DRAIN = Method[pb.DrainWorkerRequest, pb.DrainWorkerResponse](
     "DrainWorker", pb.DrainWorkerResponse.FromString
-)
-_RESPOND = Method[pb.RespondToInputRequest, pb.RespondToInputResponse](
-    "RespondToInput", pb.RespondToInputResponse.FromString
 )
 _LIST_RUNS = Method[pb.ListRunsRequest, pb.ListRunsResponse](
     "ListRuns", pb.ListRunsResponse.FromString
@@ -233,6 +232,11 @@ class Client:
         """Follows the events of a run from a cursor (empty: from the first) to its end."""
         return RunEvents(self._hubs, run_id, cursor, self.timeout)
 
+    def follow_run(self, run_id: str, *, cursor: str = "") -> RunNews:
+        """Follows a run to its end: its events from a cursor (empty: from the first), parts of
+        its answer, progress and lines of its log."""
+        return RunNews(self._hubs, run_id, cursor, self.timeout)
+
     def subscribe_all(
         self, *, cursor: str = "", workflow: str = "", status_only: bool = False
     ) -> AllEvents:
@@ -314,17 +318,23 @@ class Client:
                     )
         return drained
 
-    async def respond_to_input(self, run_id: str, request_id: str, response: Any) -> bool:
-        """Answers a question of a run; tells whether an equal answer was there already."""
-        try:
-            data = encoding.encode(response)
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest(
-                f"The response cannot be written as JSON: {error}. Use plain values.",
-                field="response",
-            ) from error
-        request = pb.RespondToInputRequest(run_id=run_id, request_id=request_id, response=data)
-        return (await self._hubs.call(_RESPOND, request, self.timeout)).deduplicated
+    async def list_inputs(
+        self, run_id: str = "", *, limit: int = inputs.PAGE, cursor: str = ""
+    ) -> InputPage:
+        """Gives a page of open questions, oldest first; `run_id` asks for those of one run.
+
+        `limit` is 1 to 256.
+        """
+        return await inputs.list_page(self._hubs, run_id, limit, cursor, self.timeout)
+
+    async def respond(self, run_id: str, request_id: str, response: Any) -> bool:
+        """Answers a question of a run; tells whether the same answer was there already.
+
+        `response` is JSON that fits the question's schema, at most 64 KiB. Raises
+        `InputNotFound`, `BadAnswer`, `AlreadyAnswered`, `InputLapsed`, `RunAlreadyEnded`,
+        `RunNotFound`, `PayloadTooLarge`.
+        """
+        return await inputs.respond(self._hubs, run_id, request_id, response, self.timeout)
 
     async def stats(self) -> Stats:
         """Gives the counters, queues and deficits of the namespace."""

@@ -7,7 +7,6 @@ them to the session; decides nothing about the run.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -15,10 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from corral import encoding
+from corral.asking import Asking
 from corral.errors import AttemptEnded, BadEvent, EventTooLarge
+from corral.keeping import Keeping
 from corral.records import capability_text
 from corral.session.credit import Credit
+from corral.session.messages import Remark
 from corral.signalling import Flag
+from corral.spool import Sink
+from corral.streaming import RunLog, Streaming
 from corral_proto.v1 import worker_pb2
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -34,6 +38,14 @@ class Outlet(Protocol):
         """Hands an event to the session; never waits."""
         ...
 
+    def say_remark(self, run_id: str, fence: str, remark: Remark) -> None:
+        """Hands a remark to the session; never waits."""
+        ...
+
+    def spool(self, run_id: str, fence: str) -> Sink:
+        """Gives where an attempt says what is not kept."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -43,7 +55,7 @@ class Trace:
     tracestate: str = ""
 
 
-class Context:
+class Context(Asking, Keeping, Streaming):
     """One attempt of a run, as its handler sees it.
 
     `deadline_at_ms` is by the store's clock, 0 for none; `device` is the device to use or
@@ -52,6 +64,10 @@ class Context:
     """
 
     def __init__(self, assignment: worker_pb2.Assignment, outlet: Outlet, state: Any) -> None:
+        super().__init__(
+            assignment,
+            lambda remark: outlet.say_remark(assignment.run_id, assignment.fence, remark),
+        )
         self.run_id: str = assignment.run_id
         self.fence: str = assignment.fence
         self.attempt: int = assignment.attempt
@@ -66,14 +82,25 @@ class Context:
         self.model: str = assignment.model
         self.state: Any = state
         self.cancel_reason: str = ""
-        self.log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(
-            logging.getLogger(f"corral.workflow.{self.workflow}"),
+        self.log = RunLog(
+            self,
+            self.workflow,
             {"run_id": self.run_id, "attempt": self.attempt, "fence": self.fence},
         )
+        self._sink: Sink | None = None
         self._outlet = outlet
         self._cancelled = Flag()
         self._draining = Flag()
         self._ended = False
+
+    @property
+    def sink(self) -> Sink:
+        """Where goes what nobody keeps. Raises `AttemptEnded` when the attempt is over."""
+        if self._ended:
+            raise self._ended_already()
+        if self._sink is None:
+            self._sink = self._outlet.spool(self.run_id, self.fence)
+        return self._sink
 
     @property
     def cancelled(self) -> bool:
@@ -145,6 +172,7 @@ class Context:
         """Marks the attempt as told to stop. Called by the executor."""
         self.cancel_reason = self.cancel_reason or reason
         self._cancelled.raise_()
+        self.tell_stop(reason)
 
     def tell_draining(self) -> None:
         """Marks the worker as draining. Called by the dispatcher."""
@@ -153,14 +181,15 @@ class Context:
     def tell_ended(self) -> None:
         """Marks the attempt as over; nothing more can be said. Called by the executor."""
         self._ended = True
+        self.tell_over()
 
     def _say(self, type_: str, data: bytes) -> None:
         if self._ended:
             self._outlet.credit.give()
-            raise self._over()
+            raise self._ended_already()
         self._outlet.say_event(self.run_id, self.fence, type_, data)
 
-    def _over(self) -> AttemptEnded:
+    def _ended_already(self) -> AttemptEnded:
         return AttemptEnded(
             f"Attempt {self.attempt} of run {self.run_id} is over; emit events before the "
             "handler returns."
@@ -168,7 +197,7 @@ class Context:
 
     def _check_event(self, type_: str, payload: Any) -> bytes:
         if self._ended:
-            raise self._over()
+            raise self._ended_already()
         if not EVENT_TYPE.fullmatch(type_) or type_.startswith("status."):
             raise BadEvent(
                 f"Event type {type_!r} is not accepted; use 1 to 64 characters of "

@@ -73,6 +73,26 @@ class RunNotFound(HubError):
     """The hub knows no such run; it may have been removed after its retention."""
 
 
+class InputNotFound(HubError):
+    """The run has no such question."""
+
+
+class AlreadyAnswered(HubError):
+    """The question has another answer already; the first one counts."""
+
+
+class InputLapsed(HubError):
+    """The time to answer the question has run out."""
+
+
+class RunAlreadyEnded(HubError):
+    """The run has ended, so nobody waits for the answer any more."""
+
+
+class BadAnswer(InvalidRequest):
+    """The answer does not fit the question's schema; the question is still open."""
+
+
 class WorkerNotFound(HubError):
     """No worker of that id has a live session."""
 
@@ -198,8 +218,64 @@ class EventTooLarge(BadEvent):
     """The payload of an event is larger than the limit."""
 
 
+class BadChunk(CorralError, ValueError):
+    """A part of an answer cannot be written as JSON."""
+
+
+class ChunkTooLarge(BadChunk):
+    """A part of an answer is larger than the limit."""
+
+
+class BadOutput(CorralError, ValueError):
+    """A handler that streams yielded something behind its result."""
+
+
+class BadProgress(CorralError, ValueError):
+    """The fraction of a progress is not from 0 to 1."""
+
+
 class AttemptEnded(CorralError):
     """The attempt is over, or is no longer this worker's: nothing more can be said for it."""
+
+
+class BadQuestion(CorralError, ValueError):
+    """The key, prompt, metadata, schema or timeout of a question is not acceptable."""
+
+
+class InputTimedOut(CorralError, TimeoutError):
+    """Nobody answered a question in time; its key stays timed out for the run."""
+
+
+class UnreadableAnswer(CorralError, ValueError):
+    """An answer is not what the handler's type says, though it fits its schema."""
+
+
+class StateRefused(CorralError):
+    """The hub did not keep what a handler wanted to be kept, or did not take its question."""
+
+
+class TooManyInputs(StateRefused):
+    """The run has asked as many questions as it may."""
+
+
+class TooManySteps(StateRefused):
+    """The run has the results of as many steps as it may."""
+
+
+class StateTooLarge(StateRefused):
+    """Checkpoint, steps, questions and answers of the run are larger than the limit."""
+
+
+class BadCheckpoint(CorralError, ValueError):
+    """A checkpoint cannot be written as JSON, or read as the type that was asked for."""
+
+
+class BadStep(CorralError, ValueError):
+    """The key, function or result of a step is not acceptable."""
+
+
+class StepRepeated(BadStep):
+    """Two steps of one attempt have the same key."""
 
 
 class Retry(Exception):

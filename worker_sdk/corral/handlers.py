@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 from corral import encoding
 from corral.context import Context
 from corral.errors import BadHandler
+from corral.streaming import last_of, last_of_sync, result_type
 from corral.terms import Capability, RetryPolicy
 
 P = ParamSpec("P")
@@ -66,7 +67,8 @@ class Handler(Generic[P, CallT, OutT]):
         self.capability = capability
         self.version = capability.version
         self.is_workflow = is_workflow
-        self.is_async = inspect.iscoroutinefunction(fn)
+        self.is_stream = inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn)
+        self.is_async = inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
         unknown = sorted(set(options) - HandlerOptions.__annotations__.keys())
         if unknown:
             raise BadHandler(
@@ -96,7 +98,18 @@ class Handler(Generic[P, CallT, OutT]):
         return _module_name(self.fn), self.fn.__qualname__
 
     def invoke(self, context: Context, value: Any) -> Any:
-        """Calls the function with a context and an input, each where its signature has it."""
+        """Calls the function with a context and an input, each where its signature has it.
+
+        What a generator yields is streamed; it gives the value of its `Result`.
+        """
+        called = self._call(context, value)
+        if not self.is_stream:
+            return called
+        if self.is_async:
+            return last_of(called, context)
+        return last_of_sync(called, context, lambda: context.cancelled)
+
+    def _call(self, context: Context, value: Any) -> Any:
         call: Callable[..., Any] = self.fn
         args: list[Any] = []
         if self._input_name is not None and value is not ABSENT:
@@ -124,11 +137,6 @@ class _Signature:
     """What the parameters and annotations of a function say."""
 
     def __init__(self, fn: Callable[..., Any]) -> None:
-        if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
-            raise BadHandler(
-                f"{_name(fn)} is a generator; return one result and emit parts with "
-                "ctx.emit_event()."
-            )
         self.context_name: str | None = None
         self.input_name: str | None = None
         self.input_type: Any = Any
@@ -182,6 +190,8 @@ class _Signature:
             ) from error
         if name == "return" and resolved is type(None):
             return None
+        if name == "return" and (inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn)):
+            resolved = result_type(resolved)
         if not encoding.has_json_form(resolved):
             raise BadHandler(
                 f"The type {resolved!r} of {name!r} in {_name(fn)} has no JSON form. Use plain "

@@ -6,15 +6,17 @@ Complains where something is declared, not where it would go wrong later. Runs n
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from corral.errors import BadHandler
 from corral.handlers import WORKFLOW_PREFIX, Handler, HandlerOptions
 from corral.offers import OfferHook
+from corral.streaming import Result
 from corral.terms import Capability
 
 P = ParamSpec("P")
+ChunkT = TypeVar("ChunkT")
 OutT = TypeVar("OutT")
 HookT = TypeVar("HookT", bound=OfferHook)
 
@@ -22,6 +24,14 @@ HookT = TypeVar("HookT", bound=OfferHook)
 class Decorator(Protocol):
     """Turns a function into a `Handler` that keeps its types."""
 
+    @overload
+    def __call__(
+        self, fn: Callable[P, AsyncIterator[ChunkT | Result[OutT]]]
+    ) -> Handler[P, AsyncIterator[ChunkT | Result[OutT]], OutT]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[P, Iterator[ChunkT | Result[OutT]]]
+    ) -> Handler[P, Iterator[ChunkT | Result[OutT]], OutT]: ...
     @overload
     def __call__(
         self, fn: Callable[P, Coroutine[Any, Any, OutT]]
@@ -44,6 +54,14 @@ class Registry:
 
     @overload
     def workflow(
+        self, name: Callable[P, AsyncIterator[ChunkT | Result[OutT]]], /
+    ) -> Handler[P, AsyncIterator[ChunkT | Result[OutT]], OutT]: ...
+    @overload
+    def workflow(
+        self, name: Callable[P, Iterator[ChunkT | Result[OutT]]], /
+    ) -> Handler[P, Iterator[ChunkT | Result[OutT]], OutT]: ...
+    @overload
+    def workflow(
         self, name: Callable[P, Coroutine[Any, Any, OutT]], /
     ) -> Handler[P, Coroutine[Any, Any, OutT], OutT]: ...
     @overload
@@ -62,10 +80,11 @@ class Registry:
         """Makes a function the handler of a workflow; advertises `workflow:<name>@<version>`.
 
         The name defaults to that of the function. The function takes `(ctx, input)`, either
-        one, or nothing. Options are in `HandlerOptions`: with `executor="process"` it runs in
-        a process that imports its module, where `ctx.state` is None, a stop comes as SIGTERM
-        (SystemExit), and events go by `ctx.emit_event_sync`. Raises `BadHandler` when it
-        cannot be a handler.
+        one, or nothing; a generator streams what it yields, and yields a `Result` last.
+        Options are in `HandlerOptions`: with `executor="process"` it runs in a process that
+        imports its module, where `ctx.state` is None, a stop comes as SIGTERM (SystemExit),
+        and events go by `ctx.emit_event_sync`. Raises `BadHandler` when it cannot be a
+        handler.
         """
 
         def decorate(fn: Callable[..., Any]) -> Handler[..., Any, Any]:

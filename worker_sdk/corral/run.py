@@ -18,11 +18,13 @@ from corral.errors import (
     RunFailed,
     RunNotFound,
 )
+from corral.news import RunNews, RunStream
 from corral.records import RunSnapshot, RunStatus
 
 if TYPE_CHECKING:
     from corral.client import Client
     from corral.explanation import Explanation
+    from corral.inputs import InputRecord
     from corral.subscription import RunEvents
 
 OutT = TypeVar("OutT")
@@ -75,6 +77,19 @@ class Run(Generic[OutT]):
         """
         return self._client.subscribe_run_events(self.run_id, cursor=cursor)
 
+    def stream(self) -> RunStream:
+        """Gives the parts of the run's answer as they come, until it has ended.
+
+        Iterate with `async for`: what the handler yielded, as plain JSON values; `ChunkGap`
+        where parts are gone, `StreamRestarted` where another attempt begins anew. Who comes
+        late gets what is kept: the latest 256 KiB, until some seconds after the end.
+        """
+        return RunStream(self._client.follow_run(self.run_id), self._tell_ended)
+
+    def follow(self, cursor: str = "") -> RunNews:
+        """Gives all that happens to the run until it has ended; see `Client.follow_run`."""
+        return self._client.follow_run(self.run_id, cursor=cursor)
+
     async def result(self, timeout: float | None = None) -> OutT:
         """Waits until the run has ended and gives its output as the handler's type.
 
@@ -114,6 +129,14 @@ class Run(Generic[OutT]):
         self._ended = None
         return verdict == "retried"
 
+    async def inputs(self) -> list[InputRecord]:
+        """Gives the open questions of the run, oldest first."""
+        return (await self._client.list_inputs(self.run_id)).inputs
+
+    async def respond(self, request_id: str, response: Any) -> bool:
+        """Answers a question of the run; see `Client.respond`."""
+        return await self._client.respond(self.run_id, request_id, response)
+
     async def explain(self) -> Explanation:
         """Says why the run waits; see `Client.explain`."""
         return await self._client.explain(self.run_id)
@@ -133,6 +156,10 @@ class Run(Generic[OutT]):
             pass
         self._ended = events.ended
         self._snapshot = events.ended
+
+    def _tell_ended(self, ended: RunSnapshot) -> None:
+        self._ended = ended
+        self._snapshot = ended
 
     def _output(self, ended: RunSnapshot) -> OutT:
         if ended.status is RunStatus.CANCELLED:

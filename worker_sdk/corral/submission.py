@@ -71,6 +71,8 @@ class SubmitOptions(TypedDict, total=False):
     retry: RetryPolicy
     # Lost leases after which it fails; 0: 3.
     max_lost: int
+    # True: no further attempt once a part of a streamed answer has been handed on.
+    no_retry_after_chunk: bool
     # How long its record is kept after its end; 0: the hub's default.
     retention_ms: int
     # For listings and for the handler.
@@ -137,6 +139,7 @@ def _request(
         wait_for_worker=options.get("wait_for_worker", True),
         max_lost=_number("max_lost", options.get("max_lost", 0), MAX_UINT32),
         labels=options.get("labels", {}),
+        no_retry_after_chunk=options.get("no_retry_after_chunk", False),
         tolerations=[toleration.to_wire() for toleration in options.get("tolerations", ())],
         deadline_ms=_number("deadline_ms", options.get("deadline_ms", 0)),
         max_queue_wait_ms=_number("max_queue_wait_ms", options.get("max_queue_wait_ms", 0)),

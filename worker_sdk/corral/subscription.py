@@ -40,7 +40,7 @@ class RunEvents:
         self._timeout = timeout
 
     async def __aiter__(self) -> AsyncIterator[Event | GapInEvents]:
-        stream = _Stream(
+        stream = Messages(
             self._hubs,
             "SubscribeRunEvents",
             lambda: orchestrator_pb2.SubscribeRunEventsRequest(
@@ -89,7 +89,7 @@ class AllEvents:
         self._timeout = timeout
 
     async def __aiter__(self) -> AsyncIterator[Event | GapInEvents]:
-        stream = _Stream(
+        stream = Messages(
             self._hubs,
             "SubscribeAll",
             lambda: orchestrator_pb2.SubscribeAllRequest(
@@ -122,7 +122,7 @@ class AllEvents:
             stream.cancel()
 
 
-class _Stream:
+class Messages:
     """Messages of a server stream, from one hub after the other.
 
     Gives up when no hub has said anything for `timeout` seconds.
@@ -157,9 +157,7 @@ class _Stream:
                     yield message
             except (_Interrupted, grpc.aio.AioRpcError) as error:
                 self.cancel()
-                if isinstance(error, grpc.aio.AioRpcError) and (
-                    error.code() not in refusals.REPEATABLE
-                ):
+                if isinstance(error, grpc.aio.AioRpcError) and not refusals.repeatable(error):
                     raise refusals.from_rpc_error(error, hub=str(address)) from error
                 if failed == 0:
                     ends = time.monotonic() + self._timeout

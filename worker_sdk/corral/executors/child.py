@@ -34,6 +34,8 @@ class Child:
         self._connection = connection
         self._inbox: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._busy = False
+        self._hear: Callable[[Frame], None] | None = None
+        self._sending = threading.Lock()
         self._main_path: str | None = None
 
     def serve(self) -> None:
@@ -47,7 +49,7 @@ class Child:
         threading.Thread(target=self._read, name="corral-child", daemon=True).start()
         while (request := self._inbox.get()) is not None:
             self._busy = True
-            self._connection.send(self._execute(*request))
+            self._send(self._execute(*request[1:]))
             self._busy = False
 
     def _read(self) -> None:
@@ -60,7 +62,19 @@ class Child:
                 if self._busy:
                     os._exit(1)
                 return
-            self._inbox.put(request)
+            hear = self._hear
+            if request[0] == "run":
+                self._inbox.put(request)
+            elif hear is not None:
+                hear(request)
+
+    def _send(self, frame: Frame) -> None:
+        # A handler may have threads of its own that speak.
+        with self._sending:
+            self._connection.send(frame)
+
+    def _attend(self, hear: Callable[[Frame], None] | None) -> None:
+        self._hear = hear
 
     def _execute(self, module: str, name: str, assignment: bytes) -> Frame:
         fn: Callable[..., Any] | None = None
@@ -82,7 +96,7 @@ class Child:
 
         if fn is None:
             return inside.not_loaded(module, error)
-        return inside.execute(fn, assignment, self._connection.send)
+        return inside.execute(fn, assignment, self._send, self._attend)
 
     def _load(self, module: str) -> ModuleType:
         if module != "__main__" or self._main_path is None:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from corral.context import Context
-from corral.executors.outcomes import failure_of, output_of
+from corral.executors.outcomes import failure_of, output_of, park_of
 from corral.handlers import Handler
-from corral.session.messages import Abandoned, Outcome
+from corral.memory import Parked
+from corral.session.messages import Abandoned, Outcome, Park
 
 logger = logging.getLogger("corral.handlers")
 
@@ -71,11 +72,17 @@ class InlineExecutor:
             _execute(handler, context, value), name=f"corral run {context.run_id}"
         )
         self._tasks[context] = task
+        context.unwind_by(lambda: self.stop(context))
 
         def ended(task: asyncio.Task[Outcome]) -> None:
             del self._tasks[context]
             context.tell_ended()
-            done(Abandoned() if task.cancelled() else task.result())
+            if not task.cancelled():
+                done(task.result())
+            elif context.parked_for and not context.cancelled:
+                done(Park(context.parked_for))
+            else:
+                done(Abandoned())
 
         task.add_done_callback(ended)
 
@@ -90,7 +97,10 @@ async def _execute(handler: Handler[..., Any, Any], context: Context, value: Any
         return output_of(await handler.invoke(context, value))
     except asyncio.CancelledError:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, Parked, BaseExceptionGroup) as error:
         # The edge of user code: reported as the run's error, and logged with its place.
+        park = park_of(error)
+        if park is not None:
+            return park
         logger.info("Run %s: the handler raised.", context.run_id, exc_info=error)
         return failure_of(error)

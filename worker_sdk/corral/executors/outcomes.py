@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from corral import encoding
-from corral.errors import Fail, Retry
+from corral.errors import BadChunk, BadOutput, Fail, Retry
 from corral.handlers import Handler
-from corral.session.messages import Failure, Outcome, Output
+from corral.memory import Parked
+from corral.session.messages import Failure, Outcome, Output, Park
 from corral_proto.v1 import common_pb2
 
 TYPE_CHARS = 128
@@ -73,12 +74,25 @@ def final_by_policy(handler: Handler[..., Any, Any], outcome: Outcome) -> Outcom
     return Failure(final)
 
 
+def park_of(error: BaseException) -> Outcome | None:
+    """The parking that an exception, or one within a group, stands for; None: another end."""
+    if isinstance(error, Parked):
+        return Park(error.request_id)
+    if isinstance(error, BaseExceptionGroup):
+        group: BaseExceptionGroup[BaseException] = error
+        parks = [park for inner in group.exceptions if (park := park_of(inner)) is not None]
+        return parks[0] if parks else None
+    return None
+
+
 def failure_of(error: BaseException) -> Outcome:
     """The failure that an exception of a handler stands for."""
     if isinstance(error, Fail):
         return _failure(
             common_pb2.ERROR_CODE_HANDLER, _cause(error), error.message, details=error.details
         )
+    if isinstance(error, BadChunk | BadOutput):
+        return _failure(common_pb2.ERROR_CODE_BAD_OUTPUT, type(error).__name__, str(error))
     if isinstance(error, Retry):
         return _failure(
             common_pb2.ERROR_CODE_HANDLER,

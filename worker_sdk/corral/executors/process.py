@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from typing import Any
 from corral.context import Context, Outlet
 from corral.executors.outcomes import executor_died
 from corral.handlers import Handler
-from corral.session.messages import Abandoned, Failure, Outcome, Output
+from corral.session.messages import Abandoned, Failure, Outcome, Output, Park, Remark, Saying
 from corral_proto.v1 import common_pb2, worker_pb2
 
 logger = logging.getLogger("corral.handlers")
@@ -32,6 +33,10 @@ PROGRAM = str(Path(__file__).with_name("child.py"))
 # How often a silent child is looked at.
 WATCH_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
+_SAYINGS: dict[str, type[Saying]] = {
+    kind.__name__: kind
+    for kind in (worker_pb2.InputRequest, worker_pb2.Checkpoint, worker_pb2.Step)
+}
 
 Done = Callable[[Outcome], None]
 
@@ -44,6 +49,9 @@ class ChildProcess:
         self.runs = 0
         self.stopped = False
         self._kill_at: float | None = None
+        self._sending = threading.Lock()
+        self._telling: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
+        self._teller: threading.Thread | None = None
         ours, theirs = Pipe()
         self._connection = ours
         with theirs:
@@ -62,9 +70,23 @@ class ChildProcess:
     def send(self, frame: tuple[Any, ...]) -> None:
         """Sends a frame; when the child is gone, `receive` says so."""
         try:
-            self._connection.send(frame)
+            with self._sending:
+                self._connection.send(frame)
         except OSError:
             logger.debug("Child %d is gone.", self._process.pid)
+
+    def tell(self, frame: tuple[Any, ...]) -> None:
+        """Sends a frame without waiting for a child that does not read at the moment."""
+        if self._teller is None:
+            self._teller = threading.Thread(
+                target=self._send_told, name="corral-process-tell", daemon=True
+            )
+            self._teller.start()
+        self._telling.put(frame)
+
+    def _send_told(self) -> None:
+        while (frame := self._telling.get()) is not None:
+            self.send(frame)
 
     def receive(self) -> tuple[Any, ...] | None:
         """Waits for a frame, and kills a child that does not stop; None: the child has ended."""
@@ -96,6 +118,7 @@ class ChildProcess:
 
     def close(self, seconds: float = CLOSE_SECONDS) -> int:
         """Ends the child and gives its exit code, negative for a signal."""
+        self._telling.put(None)
         self._connection.close()
         try:
             return self._process.wait(seconds)
@@ -132,6 +155,13 @@ class ProcessExecutor:
         if found is not None:
             found[0].stop(found[1])
 
+    def tell(self, context: Context, frame: tuple[Any, ...]) -> None:
+        """Says something to the child of a run; nothing happens when it has ended."""
+        with self._lock:
+            found = self._running.get(context)
+        if found is not None:
+            found[0].tell(frame)
+
     def close(self) -> None:
         """Waits until every handler has ended, and ends the children."""
         self._pool.shutdown()
@@ -157,7 +187,7 @@ class ProcessExecutor:
             self._running[context] = (child, handler.stop_grace_ms)
         if context.cancelled:
             child.stop(handler.stop_grace_ms)
-        child.send((*handler.place, assignment.SerializeToString()))
+        child.send(("run", *handler.place, assignment.SerializeToString()))
         outcome = self._listen(child, context)
         with self._lock:
             del self._running[context]
@@ -180,6 +210,17 @@ class ProcessExecutor:
                     # Waits here while too many are on their way: the pipe holds the child back.
                     self._outlet.credit.take_sync()
                     self._outlet.say_event(context.run_id, context.fence, type_, payload)
+                case ("chunk", bytes(payload)):
+                    self._outlet.spool(context.run_id, context.fence).put_sync(payload)
+                case ("log", bytes(payload)):
+                    self._outlet.spool(context.run_id, context.fence).log(payload)
+                case ("progress", bytes(payload)):
+                    self._outlet.spool(context.run_id, context.fence).progress(payload)
+                case ("remark", int(ticket), str(name), bytes(data)) if name in _SAYINGS:
+                    remark = Remark(ticket, _SAYINGS[name].FromString(data))
+                    self._outlet.say_remark(context.run_id, context.fence, remark)
+                case ("park", str(request_id)):
+                    return Park(request_id)
                 case ("output", bytes(data)):
                     return Output(data)
                 case ("error", bytes(data)):

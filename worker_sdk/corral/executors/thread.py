@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from corral.context import Context
-from corral.executors.outcomes import failure_of, output_of
+from corral.executors.outcomes import failure_of, output_of, park_of
 from corral.handlers import Handler
+from corral.memory import Parked
 from corral.session.messages import Abandoned, Outcome
 
 logger = logging.getLogger("corral.handlers")
@@ -46,9 +47,11 @@ class ThreadExecutor:
         try:
             if not context.cancelled:
                 outcome = output_of(handler.invoke(context, value))
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, Parked, BaseExceptionGroup) as error:
             # The edge of user code: reported as the run's error, and logged with its place.
-            logger.info("Run %s: the handler raised.", context.run_id, exc_info=error)
-            outcome = failure_of(error)
+            park = park_of(error)
+            if park is None:
+                logger.info("Run %s: the handler raised.", context.run_id, exc_info=error)
+            outcome = park or failure_of(error)
         context.tell_ended()
         done(outcome)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from enum import Enum
 
 from corral.offers import Decline
+from corral.session import remarks
 from corral.session.messages import (
     Action,
+    Answered,
     Consider,
     DrainBegan,
     Failure,
@@ -18,10 +20,15 @@ from corral.session.messages import (
     Log,
     Outcome,
     Output,
+    Park,
+    Remark,
     Start,
     StopRun,
+    Told,
 )
+from corral.session.remarks import Remarks
 from corral.session.reports import Key, Reports
+from corral.spool import Spools
 from corral_proto.v1 import common_pb2, worker_pb2
 
 # Attempts that have ended and are remembered, so that a late word about one is recognised.
@@ -51,11 +58,17 @@ class State(Enum):
     REPORTED = "reported"
 
 
+# The handler has not ended, and what it says is of interest.
+SPEAKING = frozenset({State.RUNNING, State.STOPPING, State.GIVING_BACK})
+
+
 class Attempts:
     """Attempts by run and fence. Messages to send and actions gather until `take`."""
 
     def __init__(self) -> None:
         self.reports = Reports()
+        self.remarks = Remarks(self.reports)
+        self.spools = Spools()
         self.max_payload_bytes = 0
         self.draining = False
         self._states: dict[Key, State] = {}
@@ -63,6 +76,7 @@ class Attempts:
         # What is offered or claimed, and when the hook's answer comes too late.
         self._offers: dict[Key, tuple[worker_pb2.Assignment, float]] = {}
         self._warned: set[Key] = set()
+        self._ending: list[Key] = []
         self._actions: list[Action] = []
         self._messages: list[worker_pb2.WorkerMessage] = []
 
@@ -73,11 +87,24 @@ class Attempts:
             state not in (State.REPORTED, State.DECLINED) for state in self._states.values()
         )
 
-    def take(self) -> tuple[list[Action], list[worker_pb2.WorkerMessage]]:
-        """Gives what has gathered, and forgets it."""
+    def take(
+        self, now: float, *, connected: bool
+    ) -> tuple[list[Action], list[worker_pb2.WorkerMessage]]:
+        """Gives what has gathered, and forgets it; what is said for the moment waits for a
+        connection."""
         actions, self._actions = self._actions, []
         messages, self._messages = self._messages, []
+        ending, self._ending = self._ending, []
+        if connected:
+            # Parts of an answer before the report that ends it.
+            messages[:0] = self.spools.due(now, ending)
+        else:
+            self.spools.pause()
         return actions, messages
+
+    def unsaid(self) -> list[worker_pb2.WorkerMessage]:
+        """Gives all that a new stream may have to be told, in order."""
+        return [*self.spools.again(), *self.reports.all()]
 
     def take_messages(self) -> None:
         """Forgets gathered messages: they are among the reports that are sent anew."""
@@ -132,12 +159,12 @@ class Attempts:
         self._states[key] = State.CLAIMED
         self._messages.append(self.reports.claim(key))
 
-    def next_lapse(self) -> float | None:
-        """Gives when the next offer is declined for want of an answer; None: never."""
-        return min(
-            (due for key, (_, due) in self._offers.items() if self._is(key, State.OFFERED)),
-            default=None,
-        )
+    def next_due(self) -> float | None:
+        """Gives when the next offer is declined for want of an answer, or something that was
+        said is to be sent; None: never."""
+        due = [due for key, (_, due) in self._offers.items() if self._is(key, State.OFFERED)]
+        flush = self.spools.next_flush()
+        return min(due if flush is None else [*due, flush], default=None)
 
     def lapse(self, now: float) -> None:
         """Offers that were not answered in time are declined."""
@@ -160,6 +187,7 @@ class Attempts:
         match self._states.get(key):
             case State.RUNNING | State.GIVING_BACK | State.FORGOTTEN:
                 self._states[key] = State.STOPPING
+                self.spools.discard(key)
                 self._actions.append(StopRun(key[0], key[1], reason))
             case State.STOPPING:
                 pass
@@ -182,10 +210,29 @@ class Attempts:
 
     def emitted(self, key: Key, type_: str, payload: bytes) -> None:
         """A handler emitted an event."""
-        if self._states.get(key) in (State.RUNNING, State.STOPPING, State.GIVING_BACK):
+        if self._states.get(key) in SPEAKING:
             self._messages.append(self.reports.event(key, type_, payload))
         else:
             self._actions.append(FreeEvent())
+
+    def remarked(self, key: Key, remark: Remark) -> None:
+        """A handler asks, or wants something kept."""
+        if self._states.get(key) in SPEAKING:
+            self._messages.append(self.remarks.say(key, remark))
+        else:
+            self._actions.append(Told(*key, remark.ticket, "over"))
+
+    def answers_came(self, answers: worker_pb2.InputAnswers) -> None:
+        """People have answered questions of a run, perhaps not for the first time."""
+        key = (answers.run_id, answers.fence)
+        if self._states.get(key) in SPEAKING:
+            self.remarks.answered(key, answers.answers)
+            self._actions.append(Answered(*key, list(answers.answers)))
+
+    def ask_again(self) -> None:
+        """A hub has welcomed the worker."""
+        waiting = [key for key, state in self._states.items() if state is State.RUNNING]
+        self._messages.extend(self.remarks.again(waiting))
 
     def handler_ended(self, key: Key, outcome: Outcome) -> None:
         """A handler has really ended."""
@@ -209,7 +256,15 @@ class Attempts:
         key = report.key
         if report.kind == "event":
             self._actions.append(FreeEvent())
-            self._event_answered(key, item.verdict)
+            if item.verdict == worker_pb2.REPORT_VERDICT_REFUSED and key not in self._warned:
+                self._warned.add(key)
+                self._actions.append(
+                    Log("warning", f"Run {key[0]}: the hub refuses its events; it has too many.")
+                )
+        if report.kind in remarks.KINDS:
+            self._actions.append(self.remarks.verdict(report, item.verdict))
+        if report.kind == "event" or report.kind in remarks.KINDS:
+            self._end_by(key, item.verdict)
         if report.kind == "claim" and self._is(key, State.CLAIMED):
             if item.verdict == worker_pb2.REPORT_VERDICT_OK:
                 self._start(key)
@@ -219,28 +274,35 @@ class Attempts:
         if self._states.get(key) in (State.REPORTED, State.DECLINED) and not self.reports.of(key):
             self._end(key)
 
-    def event_unsupported(self, run_id: str) -> None:
-        """The hub cannot read an event and will never acknowledge it."""
+    def unsupported(self, kind: str, run_id: str, detail: str) -> None:
+        """The hub cannot read a report and will never acknowledge it."""
         # It does not say which one; hubs answer in order, so it is the oldest.
-        seq = self.reports.oldest_event(run_id)
-        if seq is not None:
+        seq = self.reports.oldest(kind, run_id)
+        if seq is None or kind not in ("event", "park", *remarks.KINDS):
+            return
+        if kind == "event":
             self.acknowledged(worker_pb2.ReportAck.Item(seq=seq))
+            return
+        report = self.reports.acknowledged(seq)
+        if report is None:
+            return
+        if kind == "park":
+            self._report(report.key, self.reports.error(report.key, _no_parking(detail)))
+        else:
+            self._actions.append(self.remarks.unsupported(report, detail))
 
-    def _event_answered(self, key: Key, verdict: worker_pb2.ReportVerdict) -> None:
+    def _end_by(self, key: Key, verdict: worker_pb2.ReportVerdict) -> None:
+        """Stops a handler when a verdict says that its attempt is not the run's any more."""
         state = self._states.get(key)
-        alive = state in (State.RUNNING, State.STOPPING, State.GIVING_BACK)
         match verdict:
-            case worker_pb2.REPORT_VERDICT_STALE | worker_pb2.REPORT_VERDICT_UNKNOWN if alive:
+            case worker_pb2.REPORT_VERDICT_STALE | worker_pb2.REPORT_VERDICT_UNKNOWN if (
+                state in SPEAKING
+            ):
                 self._states[key] = State.FORGOTTEN
                 if state is State.RUNNING:
                     self._actions.append(StopRun(key[0], key[1], "lost"))
             case worker_pb2.REPORT_VERDICT_ALREADY_FINAL if state is State.RUNNING:
                 self.told_to_stop(key, "ended")
-            case worker_pb2.REPORT_VERDICT_REFUSED if key not in self._warned:
-                self._warned.add(key)
-                self._actions.append(
-                    Log("warning", f"Run {key[0]}: the hub refuses its events; it has too many.")
-                )
             case _:
                 pass
 
@@ -260,6 +322,8 @@ class Attempts:
             )
         if isinstance(outcome, Failure):
             return self.reports.error(key, outcome.error)
+        if isinstance(outcome, Park):
+            return self.reports.park(key, outcome.request_id)
         return self.reports.error(
             key,
             common_pb2.RunError(
@@ -285,12 +349,23 @@ class Attempts:
     ) -> None:
         self._states[key] = state
         self._offers.pop(key, None)
+        self._ending.append(key)
         self._messages.append(message)
 
     def _end(self, key: Key) -> None:
         self._states.pop(key, None)
         self._offers.pop(key, None)
         self._warned.discard(key)
+        self.remarks.end(key)
+        self.spools.discard(key)
         self._ended[key] = None
         while len(self._ended) > ENDED_REMEMBERED:
             del self._ended[next(iter(self._ended))]
+
+
+def _no_parking(detail: str) -> common_pb2.RunError:
+    return common_pb2.RunError(
+        code=common_pb2.ERROR_CODE_HANDLER,
+        type="NotImplementedByHub",
+        message=f"The hub does not park runs: {detail}. Ask without park=True.",
+    )

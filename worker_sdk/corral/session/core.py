@@ -25,6 +25,7 @@ from corral.session.messages import (
     Hangup,
     Log,
     Outcome,
+    Remark,
     Send,
 )
 from corral.session.route import Route
@@ -73,6 +74,7 @@ class SessionCore:
         self._new_id = new_id
         self._in_use_ms = in_use_ms
         self._attempts = Attempts()
+        self.spools = self._attempts.spools
         self._resident: Mapping[str, int] = {}
         self._resident_said: Mapping[str, int] = {}
         self._actions: list[Action] = []
@@ -100,7 +102,7 @@ class SessionCore:
         """Gives the time at which `tick` has something to do; None: never."""
         end_at = None if self.phase is Phase.OPEN else self._end_at
         times = [self._connect_at, self._acks.due, self._move_at, end_at, self._silence_at()]
-        times.append(self._attempts.next_lapse())
+        times.append(self._attempts.next_due())
         return min((time for time in times if time is not None), default=None)
 
     def begin(self, now: float) -> list[Action]:
@@ -152,6 +154,11 @@ class SessionCore:
         self._attempts.emitted((run_id, fence), type_, payload)
         return self._take(now)
 
+    def remarked(self, run_id: str, fence: str, remark: Remark, now: float) -> list[Action]:
+        """A handler asks, or wants something kept."""
+        self._attempts.remarked((run_id, fence), remark)
+        return self._take(now)
+
     def resident_changed(self, resident: Mapping[str, int], now: float) -> list[Action]:
         """Other models are loaded now: name to MB of video memory."""
         self._resident = dict(resident)
@@ -186,7 +193,7 @@ class SessionCore:
         return self._take(now)
 
     def _take(self, now: float) -> list[Action]:
-        actions, messages = self._attempts.take()
+        actions, messages = self._attempts.take(now, connected=self.phase is Phase.OPEN)
         self._actions.extend(actions)
         if self.phase is Phase.OPEN:
             for message in messages:
@@ -220,9 +227,9 @@ class SessionCore:
                 self._acks.add(stop.run_id, stop.fence, "stop", now)
                 self._attempts.told_to_stop((stop.run_id, stop.fence), stop.reason)
             case "answers":
-                # No handler of this SDK asks; the mail must still not be sent for ever.
                 answers = message.answers
                 self._acks.add(answers.run_id, answers.fence, answers.word, now)
+                self._attempts.answers_came(answers)
             case "report_ack":
                 for item in message.report_ack.items:
                     self._attempts.acknowledged(item)
@@ -237,8 +244,7 @@ class SessionCore:
                 unsupported = message.unsupported
                 text = f"{self._hub()} does not support {unsupported.what}: {unsupported.detail}"
                 self._actions.append(Log("warning", text))
-                if unsupported.what == "event":
-                    self._attempts.event_unsupported(unsupported.run_id)
+                self._attempts.unsupported(unsupported.what, unsupported.run_id, unsupported.detail)
             case _:
                 text = f"{self._hub()} said something that this SDK does not know: {kind}"
                 self._actions.append(Log("warning", text))
@@ -252,16 +258,18 @@ class SessionCore:
         self._lease_ms = welcome.lease_ms
         self._grace_ms = welcome.grace_ms
         self._attempts.max_payload_bytes = welcome.max_payload_bytes
+        self._attempts.remarks.max_state_bytes = welcome.max_state_bytes
         self._actions.append(Connected(welcome.hub))
         # What was said before this stream goes first and in order; what the verdicts bring
         # about is said after it.
-        waiting = self._attempts.reports.all()
+        waiting = self._attempts.unsaid()
         self._attempts.take_messages()
         for message in waiting:
             self._send(message)
         for verdict in welcome.held:
             if not verdict.keep:
                 self._attempts.told_to_stop((verdict.run_id, verdict.fence), "lost")
+        self._attempts.ask_again()
         self._say_resident()
         if self._attempts.draining:
             self._say_draining()
