@@ -5,11 +5,12 @@ Knows no wire: wires turn their messages into these records and back.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from corral_hub import jobs, names
+from corral_hub import filters, jobs, names
 from corral_hub.config import HubConfig
 from corral_hub.errors import (
     AlreadyExists,
@@ -23,12 +24,14 @@ from corral_hub.errors import (
 )
 from corral_hub.requests import SubmitRequest, class_text, to_run
 from corral_store.batching import ITEMS_PER_CALL
+from corral_store.filters import RunFilter, WorkerFilter
 from corral_store.records import Described, Explained, NewRun, SessionRow, Stats, Submitted
 from corral_store.transitions import Transitions
 
 SUBMIT_LIMIT = 1000
 BYTES_PER_CALL = 8_000_000
 SCORE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
+DRAINS_PER_CALL = 64
 LIVE = ("pending", "delayed", "offered", "running", "parked")
 
 STAGES = {
@@ -49,27 +52,6 @@ class Accepted:
     asked: NewRun
     known: Described | None = None
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, frozen=True)
-class RunFilter:
-    """Which runs a call is about; all conditions must hold."""
-
-    statuses: tuple[str, ...] = ()
-    workflow: str = ""
-    labels: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def says_something(self) -> bool:
-        """False for a filter that would mean every run."""
-        return bool(self.statuses or self.workflow or self.labels)
-
-    def labels_match(self, fields: dict[str, str]) -> bool:
-        """True when a run's fields have all the labels."""
-        if not self.labels:
-            return True
-        have = jobs.labels(fields.get("labels", "{}"))
-        return all(have.get(key) == value for key, value in self.labels)
 
 
 class Orchestrator:
@@ -133,29 +115,26 @@ class Orchestrator:
         return found
 
     async def list_runs(
-        self, transitions: Transitions, statuses: Sequence[str], workflow: str, limit: int,
-        cursor: str,
-    ) -> tuple[list[tuple[str, dict[str, str]]], str]:  # fmt: skip
+        self, transitions: Transitions, filter: RunFilter, limit: int, cursor: str
+    ) -> tuple[list[tuple[str, dict[str, str]]], str]:
         """A page of runs, newest first, and the cursor of the next ("" at the end)."""
         score, _, run = cursor.partition(":")
         if cursor and not (SCORE.fullmatch(score) and names.RUN_ID.fullmatch(run)):
             raise InvalidRequest(
                 f"cursor {cursor[:80]!r} is none; send one that a page carried", field="cursor"
             )
-        rows, (score, run) = await transitions.list_runs(
-            statuses, workflow, page(limit, 50), (score, run)
-        )
+        rows, (score, run) = await transitions.list_runs(filter, page(limit, 50), (score, run))
         return rows, f"{score}:{run}" if run else ""
 
     async def list_workers(
-        self, transitions: Transitions, kind: str, limit: int, cursor: str
+        self, transitions: Transitions, filter: WorkerFilter, limit: int, cursor: str
     ) -> tuple[list[SessionRow], str]:
         """A page of live sessions, and the cursor of the next ("" at the end)."""
         if cursor and not names.SESSION_ID.fullmatch(cursor):
             raise InvalidRequest(
                 f"cursor {cursor[:80]!r} is none; send one that a page carried", field="cursor"
             )
-        return await transitions.list_sessions(kind, page(limit, 100), cursor)
+        return await transitions.list_sessions(filter, page(limit, 100), cursor)
 
     async def drain(self, transitions: Transitions, worker: str, immediate: bool) -> int:
         """No new work for a worker; gives what it still has. Raises WorkerNotFound."""
@@ -167,6 +146,22 @@ class Orchestrator:
             )
         return in_flight
 
+    async def drain_matching(
+        self, transitions: Transitions, filter: WorkerFilter, immediate: bool, cursor: str
+    ) -> tuple[list[tuple[str, int]], str]:
+        """Drains a page of what a filter names; gives the workers with what each still has,
+        and the cursor to go on from. One that ends meanwhile is left out.
+
+        Raises InvalidRequest for a filter that says nothing.
+        """
+        filters.something(filter)
+        rows, cursor = await self.list_workers(transitions, filter, DRAINS_PER_CALL, cursor)
+        workers = [row.fields["worker"] for row in rows]
+        how = "drain_now" if immediate else "drain"
+        verdicts = await asyncio.gather(*(transitions.drain(worker, how) for worker in workers))
+        done = zip(workers, verdicts, strict=True)
+        return [(worker, left) for worker, (verdict, left) in done if verdict == "ok"], cursor
+
     async def cancel_matching(
         self, transitions: Transitions, filter: RunFilter, reason: str, cursor: str
     ) -> tuple[list[str], str]:
@@ -174,14 +169,10 @@ class Orchestrator:
 
         Raises InvalidRequest for a filter that says nothing.
         """
-        if not filter.says_something:
-            raise InvalidRequest(
-                "the filter is empty and would mean every run: name statuses, a workflow or labels",
-                field="filter",
-            )
+        filters.something(filter)
         check_reason(reason)
-        wanted = filter.statuses or LIVE
-        found, cursor = await self._matching(transitions, filter, wanted, cursor)
+        wanted = replace(filter, statuses=filter.statuses or LIVE)
+        found, cursor = await self.list_runs(transitions, wanted, ITEMS_PER_CALL, cursor)
         runs = [(run, jobs.dumps(reason)) for run, _ in found]
         verdicts = await transitions.cancel(runs) if runs else []
         done = [run for (run, _), v in zip(runs, verdicts, strict=True) if v == "cancelled"]
@@ -204,18 +195,14 @@ class Orchestrator:
     async def retry_matching(
         self, transitions: Transitions, filter: RunFilter, cursor: str
     ) -> tuple[list[tuple[str, str]], str]:
-        """Retries a page of what a filter names (failed runs, unless it says otherwise)."""
-        wanted = filter.statuses or ("failed",)
-        found, cursor = await self._matching(transitions, filter, wanted, cursor)
-        return await self.retry(transitions, [run for run, _ in found]), cursor
+        """Retries a page of what a filter names (failed runs, unless it says otherwise).
 
-    async def _matching(
-        self, transitions: Transitions, filter: RunFilter, statuses: Sequence[str], cursor: str
-    ) -> tuple[list[tuple[str, dict[str, str]]], str]:
-        rows, cursor = await self.list_runs(
-            transitions, statuses, filter.workflow, ITEMS_PER_CALL, cursor
-        )
-        return [row for row in rows if filter.labels_match(row[1])], cursor
+        Raises InvalidRequest for a filter that says nothing.
+        """
+        filters.something(filter)
+        wanted = replace(filter, statuses=filter.statuses or ("failed",))
+        found, cursor = await self.list_runs(transitions, wanted, ITEMS_PER_CALL, cursor)
+        return await self.retry(transitions, [run for run, _ in found]), cursor
 
     async def pause(self, transitions: Transitions, kind: str, paused: bool) -> list[str]:
         """Stops or resumes giving out a kind; gives the kinds that are paused."""

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from corral_hub import names
-from corral_hub.errors import InvalidRequest, RunNotFound, Unavailable
+from corral_hub import cursors
+from corral_hub.cursors import Position
+from corral_hub.errors import RunNotFound, Unavailable
 from corral_store.records import Feed
 from corral_store.transitions import Transitions
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 POLL_SECONDS = 1.0
-# Where a feed without entries ends.
-NOTHING = "0-0"
 PAGE = 256
-# The second half of an id in the feed: up to 2**64 - 1.
-SEQUENCE = re.compile(r"[0-9]{1,20}")
 
 
 class Happened(msgspec.Struct):
@@ -37,14 +33,20 @@ class Happened(msgspec.Struct):
     time_ms: int
     attempt: int
     payload: msgspec.Raw
+    fence: str = ""
 
 
 class FeedEvent(msgspec.Struct):
-    """An event as it stands in the feed."""
+    """An event as it stands in the feed. `kind`: "" when it is that of the workflow; `worker`
+    and its `tags`: of who has the run, or had it last."""
 
     run: str
     workflow: str
     event: Happened
+    kind: str = ""
+    worker: str = ""
+    labels: dict[str, str] = {}
+    tags: dict[str, str] = {}
 
 
 @dataclass(slots=True, frozen=True)
@@ -115,48 +117,61 @@ class Subscriptions:
     ) -> AsyncGenerator[Seen | Gap | Quiet]:
         """Events of a run beyond the cursor, until its terminal one.
 
-        Raises RunNotFound, and InvalidRequest for a cursor that is none.
+        Raises RunNotFound, and InvalidRequest for a cursor that is none of this run.
         """
-        epoch, after = parse_cursor(cursor)
+        at = cursors.position(run, cursor)
+        # No epoch yet: the first read finds out whether the store still has the event of the
+        # cursor, as every read does that finds the store restarted or replaced.
+        epoch = -1
         woken = asyncio.Event()
         waiting = self._runs[transitions.namespace, run]
         waiting.add(woken)
-        quiet = asyncio.get_running_loop().time()
+        quiet = _now()
         try:
             while True:
                 woken.clear()
-                (found,), now_epoch = await transitions.read_events([run], after, PAGE)
+                (found,), now_epoch = await transitions.read_events([run], at.number, PAGE)
                 if found is None:
                     raise RunNotFound(
                         f"there is no run {run!r}; it may have been removed after its retention",
                         run_id=run,
                     )
-                if after > found.latest:
-                    yield Gap(found.latest + 1, after, "epoch", f"{now_epoch}-{found.latest}")
-                    epoch, after = now_epoch, found.latest
-                    continue
-                epoch = now_epoch
+                if now_epoch != epoch:
+                    epoch = now_epoch
+                    kept = await _kept(transitions, run, at, found.latest)
+                    if kept.number < at.number:
+                        gone, at = at, kept
+                        yield Gap(
+                            at.number + 1, gone.number, "epoch", cursors.of_run(run, epoch, at)
+                        )
+                        continue
                 for raw in found.events:
                     event = _event.decode(raw)
-                    after = event.number
-                    yield Seen(run, event, f"{epoch}-{after}")
-                    quiet = asyncio.get_running_loop().time()
-                if after >= found.latest:
+                    at = Position(event.number, event.time_ms)
+                    yield Seen(run, event, cursors.of_run(run, epoch, at))
+                    quiet = _now()
+                if at.number >= found.latest:
                     if found.status in TERMINAL:
                         return
                     await self._wait(woken)
-                    if asyncio.get_running_loop().time() - quiet > self._keepalive:
-                        quiet = asyncio.get_running_loop().time()
-                        yield Quiet(f"{epoch}-{after}")
+                    if _now() - quiet > self._keepalive:
+                        quiet = _now()
+                        yield Quiet(cursors.of_run(run, epoch, at))
         finally:
             waiting.discard(woken)
             if not waiting:
                 self._runs.pop((transitions.namespace, run), None)
 
     async def all(
-        self, transitions: Transitions, cursor: str
+        self,
+        transitions: Transitions,
+        cursor: str,
+        passes: Callable[[FeedEvent], bool] = lambda _: True,
     ) -> AsyncIterator[tuple[FeedEvent, str] | Gap | Quiet]:
-        """Events of all runs beyond the cursor; "" begins with what happens next."""
+        """Events of all runs beyond the cursor, those that pass; "" begins with what happens
+        next. Says how far it is as soon as it has read all that there was, and from then on when
+        nothing has passed for a while.
+        """
         woken = asyncio.Event()
         waiting = self._feeds[transitions.namespace]
         waiting.add(woken)
@@ -164,29 +179,34 @@ class Subscriptions:
             after, skip, gap = await self._start(transitions, cursor)
             if gap is not None:
                 yield gap
-            quiet = asyncio.get_running_loop().time()
+            quiet, begin, reached = _now(), after, False
             yield Quiet(f"{after}.0" if not skip else cursor)
             while True:
                 woken.clear()
                 feed = await transitions.read_feed(after)
-                before = _before(feed.oldest)
-                if after != NOTHING and _stream_id(after) < _stream_id(before):
+                before = cursors.before(feed.oldest)
+                if after != cursors.NOTHING and cursors.stream_id(after) < cursors.stream_id(
+                    before
+                ):
                     # A slow reader was overtaken by the bound of the feed.
                     after, skip = before, 0
                     yield Gap(0, 0, "trimmed", f"{after}.0")
                 for entry, raw in feed.entries:
-                    events = _feed.decode(raw)
-                    for index, event in enumerate(events, start=1):
-                        # The entry of the cursor may be gone, and this be the one behind it.
-                        if index > skip or not cursor.startswith(f"{entry}."):
+                    # The entry of the cursor may be gone, and this be the one behind it.
+                    first = skip if cursor.startswith(f"{entry}.") else 0
+                    for index, event in enumerate(_feed.decode(raw)[first:], start=first + 1):
+                        if passes(event):
                             yield event, f"{entry}.{index}"
+                            quiet = _now()
                     after, skip = entry, 0
-                    quiet = asyncio.get_running_loop().time()
                 if not feed.entries:
-                    await self._wait(woken)
-                    if asyncio.get_running_loop().time() - quiet > self._keepalive:
-                        quiet = asyncio.get_running_loop().time()
+                    if not reached and after != begin:
                         yield Quiet(f"{after}.0")
+                    reached = True
+                    await self._wait(woken)
+                if _now() - quiet > self._keepalive:
+                    quiet = _now()
+                    yield Quiet(f"{after}.0")
         finally:
             waiting.discard(woken)
 
@@ -196,28 +216,15 @@ class Subscriptions:
         feed: Feed = await transitions.read_feed("$")
         if not cursor:
             return feed.newest, 0, None
-        entry, _, index = cursor.partition(".")
-        milliseconds, _, sequence = entry.partition("-")
-        if not (
-            names.NUMBER.fullmatch(milliseconds)
-            and SEQUENCE.fullmatch(sequence)
-            and names.NUMBER.fullmatch(index or "0")
-        ):
-            raise InvalidRequest(
-                f"cursor {cursor[:80]!r} is none of this feed; send one that an event carried, "
-                'or "" to begin with what happens next',
-                field="cursor",
-            )
-        at = (int(milliseconds), int(sequence))
-        if at > _stream_id(feed.newest):
+        at = cursors.feed_position(cursor)
+        if at.id > cursors.stream_id(feed.newest):
             return feed.newest, 0, Gap(0, 0, "epoch", f"{feed.newest}.0")
-        if at < _stream_id(_before(feed.oldest)) and at != (0, 0):
-            before = _before(feed.oldest)
+        before = cursors.before(feed.oldest)
+        if at.id < cursors.stream_id(before) and at.id != (0, 0):
             return before, 0, Gap(0, 0, "trimmed", f"{before}.0")
-        seen = int(index or "0")
-        if seen == 0:
-            return entry, 0, None
-        return _before(entry), seen, None
+        if at.seen == 0:
+            return at.entry, 0, None
+        return cursors.before(at.entry), at.seen, None
 
     async def _wait(self, woken: asyncio.Event) -> None:
         if not self._closed:
@@ -228,27 +235,30 @@ class Subscriptions:
             raise Unavailable("this hub is stopping: subscribe at another, from the last cursor")
 
 
-def _stream_id(text: str) -> tuple[int, int]:
-    milliseconds, _, sequence = text.partition("-")
-    return int(milliseconds), int(sequence or "0")
+async def _kept(transitions: Transitions, run: str, at: Position, latest: int) -> Position:
+    """Up to where the store has what was given. When it lost its latest writes and the run went
+    on, other events have the same numbers now; they happened later than any that was lost."""
+    if at.number == 0:
+        return at
+    if at.time_ms == 0:
+        return Position(min(at.number, latest))
+    (found,), _ = await transitions.read_events([run], at.number - 1, 1)
+    if found and any(_event.decode(raw).time_ms == at.time_ms for raw in found.events):
+        return at
+    kept = Position()
+    while True:
+        (found,), _ = await transitions.read_events([run], kept.number, PAGE)
+        if found is None or not found.events:
+            return kept
+        for raw in found.events:
+            event = _event.decode(raw)
+            if event.time_ms > at.time_ms:
+                return kept
+            if event.number == at.number:
+                # Another one, and not later: a clock was set back, and no time says anything.
+                return Position()
+            kept = Position(event.number, event.time_ms)
 
 
-def _before(text: str) -> str:
-    milliseconds, sequence = _stream_id(text)
-    if sequence > 0:
-        return f"{milliseconds}-{sequence - 1}"
-    return f"{max(0, milliseconds - 1)}-18446744073709551615"
-
-
-def parse_cursor(cursor: str) -> tuple[int, int]:
-    """Epoch and number of a run's cursor; ("" is the beginning). Raises InvalidRequest."""
-    if not cursor:
-        return 0, 0
-    epoch, _, number = cursor.partition("-")
-    if not (names.NUMBER.fullmatch(epoch) and names.NUMBER.fullmatch(number)):
-        raise InvalidRequest(
-            f"cursor {cursor[:80]!r} is none of a run: it is <epoch>-<number>, as an event "
-            'carried it, or "" for the first event',
-            field="cursor",
-        )
-    return int(epoch), int(number)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -16,8 +16,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 PARTS = (
-    "keys", "unit", "fit", "classes", "room", "line", "place", "mail", "events", "steps",
-    "questions", "ring", "attempt", "sessions", "opening", "retention", "invariants",
+    "keys", "unit", "fit", "filters", "classes", "room", "line", "place", "mail", "events", "steps",
+    "questions", "ring", "attempt", "sessions", "opening", "retention", "repair", "relining", "invariants",
 )  # fmt: skip
 
 READ_ONLY = frozenset(
@@ -30,6 +30,7 @@ READ_ONLY = frozenset(
         "read_feed",
         "stats",
         "check",
+        "queues",
         "explain",
     }
 )
@@ -42,6 +43,9 @@ _RUNNER = """
 local function run(handler, KEYS, ARGV)
   local u, refusal = unit.open(KEYS[1], ARGV[1])
   if not u then return refusal end
+  if u.repair and handler ~= transitions.repair and repair.holder(u) then
+    return refuse('REPAIRING', 'the namespace is being repaired and takes no changes; try again')
+  end
   local verdicts, more = handler(u, ARGV)
   local letters = mail.letters(u)
   unit.close(u)

@@ -34,13 +34,15 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fetch_mail": (("hub", "sessions"), ("session", "stream")),
     "tick": (("hub", "interval_ms"), ()),
     "describe": (("hub", "what", "runs"), ()),
-    "list_runs": (("hub", "statuses", "workflow", "limit", "score", "run"), ()),
+    "list_runs": (("hub", "filter", "limit", "score", "run"), ()),
     "list_inputs": (("hub", "run", "limit", "score", "entry"), ()),
-    "list_sessions": (("hub", "kind", "limit", "after"), ()),
+    "list_sessions": (("hub", "filter", "limit", "after"), ()),
     "read_events": (("hub", "after", "limit", "runs"), ()),
     "read_feed": (("hub", "after", "limit"), ()),
     "stats": (("hub",), ()),
     "check": (("hub",), ()),
+    "queues": (("hub", "kind", "limit", "after", "step"), ()),
+    "repair": (("hub", "token", "step", "items"), ("a", "b", "c", "d")),
 }
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from corral_store.batching import ITEMS_PER_CALL, Lane
 from corral_store.connection import root_of
+from corral_store.filters import RunFilter, WorkerFilter
 from corral_store.records import (
     Described,
     Explained,
@@ -211,10 +212,10 @@ class Transitions:
         return [_described(raw) if raw else None for raw in verdicts]
 
     async def list_runs(
-        self, statuses: Sequence[str], workflow: str, limit: int, cursor: tuple[str, str]
+        self, filter: RunFilter, limit: int, cursor: tuple[str, str]
     ) -> tuple[list[tuple[str, dict[str, str]]], tuple[str, str]]:
         """A page of runs, newest first, and where the next begins ("" at the end)."""
-        head = (",".join(statuses), workflow, limit, *cursor)
+        head = (filter.text(), limit, *cursor)
         rows, more = await self._call(self._reads, "list_runs", head)
         return [(text(run), table(fields)) for run, fields in rows], (text(more[0]), text(more[1]))
 
@@ -235,10 +236,10 @@ class Transitions:
         return found, (text(more[0]), text(more[1]))
 
     async def list_sessions(
-        self, kind: str, limit: int, after: str
+        self, filter: WorkerFilter, limit: int, after: str
     ) -> tuple[list[SessionRow], str]:
         """A page of live sessions, and where the next begins ("" at the end)."""
-        rows, more = await self._call(self._reads, "list_sessions", (kind, limit, after))
+        rows, more = await self._call(self._reads, "list_sessions", (filter.text(), limit, after))
         return [SessionRow(text(s), table(f), bytes(p)) for s, f, p in rows], text(more[0])
 
     async def read_events(

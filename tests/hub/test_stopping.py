@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from corral_hub.hub import Hub
 from corral_proto.v1 import worker_pb2 as wk
 from corral_store import Store
+from corral_store.filters import WorkerFilter
 from tests.hub.peers import SECONDS, Peer, hello, place_of, settings
 
 pytestmark = pytest.mark.anyio
@@ -99,6 +100,6 @@ async def test_a_stream_that_stays_open_is_closed_in_the_store_when_its_hub_stop
         peer = Peer(hub.address)
         await peer.session()
     async with Store(valkey, "reader") as store:
-        (row,) = (await store.namespace("default").list_sessions("", 10, ""))[0]
+        (row,) = (await store.namespace("default").list_sessions(WorkerFilter(), 10, ""))[0]
     assert row.fields["state"] == "cut"
     await peer.channel.close()

@@ -131,7 +131,7 @@ async def test_a_cursor_from_a_lost_future_is_told_which_numbers_are_gone(place:
     assert (gap.first, gap.last, gap.reason) == (3, 50, "epoch")
     await emit(place, work, 1, 1)
     (event,) = await events(stream, 1)
-    assert (event.number, event.cursor) == (3, "1-3")
+    assert (event.number, event.cursor[:4]) == (3, "1-3-")
 
 
 async def test_the_feed_goes_on_at_another_hub_within_an_entry(place: Place, other: Peer) -> None:

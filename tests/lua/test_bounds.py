@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from corral_store.filters import RunFilter
 from tests.lua.world import World, constraints
 
 
@@ -76,7 +77,8 @@ def pages(world: World, workflow: str, statuses: str = "") -> list[str]:
 
 
 def read(world: World, statuses: str, workflow: str, cursor: tuple[str, str]) -> Any:
-    reply = world.raw("list_runs", statuses, workflow, 50, *cursor)
+    wanted = RunFilter((statuses,) if statuses else (), workflow)
+    reply = world.raw("list_runs", wanted.text(), 50, *cursor)
     return reply[0], reply[2]
 
 

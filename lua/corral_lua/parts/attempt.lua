@@ -21,8 +21,13 @@ end
 
 -- Who has the run, for events; worked out once per call.
 local function whose(s)
-  if not s.whose then s.whose = '"worker":' .. cjson.encode(s.worker) .. ',"hub":"' .. s.hub .. '"' end
+  if not s.whose then s.whose = '"worker":"' .. s.worker .. '","hub":"' .. s.hub .. '"' end
   return s.whose
+end
+
+-- What the events of a run that is given to a session say; `more` is JSON members or nothing.
+function attempt.given(s, fence, more)
+  return '{"fence":"' .. fence .. '",' .. whose(s) .. (more or '') .. '}'
 end
 
 local OFFER_MS = 10000
@@ -38,7 +43,7 @@ local function offer(u, r, s)
   unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' offered')
   call('ZADD', keys.due(u, 'offers'), text(unit.lease_time(u) + OFFER_MS), r.id)
   unit.count(u, 'offered')
-  events.status(u, r, 'offered', '{"worker":' .. cjson.encode(s.worker) .. '}')
+  events.status(u, r, 'offered', attempt.given(s, fence))
   mail.send(u, s, r.id, fence, 'offer')
 end
 
@@ -53,7 +58,7 @@ function attempt.claim(u, r, s)
   unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
   if r.charged == '0' then unit.set(r, 'charged', '1') end
   unit.count(u, 'assigned')
-  events.status(u, r, 'running', '{"fence":"' .. r.fence .. '",' .. whose(s) .. '}')
+  events.status(u, r, 'running', attempt.given(s, r.fence))
   attempt.watch(u, r)
   room.show(u, s)
 end
@@ -102,7 +107,7 @@ function attempt.assign(u, r, s)
   if device then unit.set(r, 'device', device - 1) end
   unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   unit.count(u, 'assigned')
-  events.status(u, r, 'running', '{"fence":"' .. fence .. '",' .. whose(s) .. '}')
+  events.status(u, r, 'running', attempt.given(s, fence))
   attempt.watch(u, r)
   mail.send(u, s, r.id, fence, 'run')
 end
@@ -181,7 +186,7 @@ function attempt.given_up(u, r, how)
   unit.set(r, 'session', '')
   local error = '{"code":"WORKER_LOST","type":"WorkerLost","message":"' .. how
     .. ' after a part of the answer had been relayed, and no_retry_after_chunk is set","retryable":false}'
-  attempt.finish(u, r, 'failed', error, '{"code":"WORKER_LOST"}')
+  attempt.finish(u, r, 'failed', error, '{"error":' .. error .. '}')
   return true
 end
 
@@ -234,7 +239,7 @@ function attempt.lost(u, r, counted)
     unit.set(r, 'session', '')
     local error = '{"code":"WORKER_LOST","type":"WorkerLost","message":"the lease was lost '
       .. r.lost .. ' times, as often as max_lost allows","retryable":false}'
-    attempt.finish(u, r, 'failed', error, '{"code":"WORKER_LOST"}')
+    attempt.finish(u, r, 'failed', error, '{"error":' .. error .. '}')
   else
     attempt.back(u, r, 'lost')
   end

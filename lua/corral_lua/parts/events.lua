@@ -16,15 +16,18 @@ local function keep(u, r, number, json)
   pending[#pending + 1] = json
 end
 
--- Appends an event. `payload` is JSON text and may be ''.
-function events.add(u, r, kind, payload)
+-- Appends an event. `payload` is JSON text and may be ''; `fence` is given for what a handler
+-- said, so that the events of an attempt that was lost can be told apart.
+function events.add(u, r, kind, payload, fence)
   local number = tonumber(r.events or 0) + 1
   unit.set(r, 'events', number)
   local body = payload ~= '' and payload or 'null'
   local json = '{"number":' .. number .. ',"type":"' .. kind .. '","time_ms":' .. u.now_text
-    .. ',"attempt":' .. (r.attempt or '0') .. ',"payload":' .. body .. '}'
+    .. ',"attempt":' .. (r.attempt or '0') .. (fence and ',"fence":"' .. fence .. '"' or '')
+    .. ',"payload":' .. body .. '}'
   if number > 1 or kind ~= 'status.pending' then keep(u, r, number, json) end
-  u.feed[#u.feed + 1] = '{"run":"' .. r.id .. '","workflow":"' .. (r.workflow or '') .. '","event":' .. json .. '}'
+  u.feed[#u.feed + 1] = '{"run":"' .. r.id .. '","workflow":"' .. r.workflow .. '"' .. filters.about(u, r)
+    .. ',"event":' .. json .. '}'
   u.hints[r.id] = number
 end
 

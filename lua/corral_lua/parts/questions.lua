@@ -67,7 +67,7 @@ function questions.ask(u, s, r, request, json)
   local timeout = decode(json).timeout_ms
   if timeout then call('ZADD', keys.due(u, 'questions'), text(u.now + timeout), entry(r.id, request)) end
   unit.count(u, 'asked')
-  events.add(u, r, 'input.request', json)
+  events.add(u, r, 'input.request', json, r.fence)
   return 'ok'
 end
 

@@ -85,7 +85,7 @@ function sessions.reconcile(u, s, claims)
         held[run], state = fence .. ' running', 'running'
       end
       keep = own == fence and state == 'running' and r and r.status == 'running'
-      if keep then mail.drop(u, s.id, run) end
+      if keep then mail.resume(u, s, run) end
     elseif r and sessions.newer(r, fence) then
       keep = true
       sessions.adopt(u, s, r, fence)
@@ -136,6 +136,6 @@ function sessions.adopt(u, s, r, fence)
   unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   room.adopt(u, s, r)
   unit.count(u, 'adopted')
-  events.status(u, r, 'running', '{"fence":"' .. fence .. '","adopted":true}')
+  events.status(u, r, 'running', attempt.given(s, fence, ',"adopted":true'))
   attempt.watch(u, r)
 end

@@ -1,8 +1,8 @@
 -- list_runs: a page of runs, newest first. Reads only, and looks at a bounded number of
 -- runs, so a page of a filtered listing may be short.
 -- KEYS  root
--- ARGV  hub, statuses (comma separated, '' all), workflow, limit, score, run   the last
---       two: where the page before ended, '' for the first
+-- ARGV  hub, filter, limit, score, run   filter: JSON, '' for all; the last two: where the
+--       page before ended, '' for the first
 -- GIVES per run: id, fields as a flat list; then score and run to go on from, '' at the end
 -- AGAIN reads again
 
@@ -18,20 +18,20 @@ local function start_of(key, score, run)
 end
 
 function transitions.list_runs(u, argv)
-  local wanted = {}
-  for status in gmatch(argv[2], '[^,]+') do wanted[status] = true end
-  local index = keys.at(u, argv[2] == 'failed' and 'runs:failed' or 'runs')
-  local limit, out = tonumber(argv[4]), {}
-  local start, skipping = start_of(index, argv[5], argv[6])
+  local filter = filters.read(argv[2])
+  local statuses = filter and filter.statuses
+  local failed = statuses and #statuses == 1 and statuses[1] == 'failed'
+  local index = keys.at(u, failed and 'runs:failed' or 'runs')
+  local limit, out = tonumber(argv[3]), {}
+  local start, skipping = start_of(index, argv[4], argv[5])
   local page = call('ZRANGE', index, start, start + WALK - 1, 'REV', 'WITHSCORES')
   for i = 1, #page, 2 do
     local id, score = page[i], page[i + 1]
-    if skipping and score == argv[5] and id >= argv[6] then
+    if skipping and score == argv[4] and id >= argv[5] then
       -- Seen by the page before.
     else
       local fields = call('HGETALL', keys.run(u, id))
-      local run = unit.complete(as_table(fields))
-      if (argv[2] == '' or wanted[run.status]) and (argv[3] == '' or run.workflow == argv[3]) then
+      if #fields > 0 and filters.run(u, filter, unit.complete(as_table(fields))) then
         out[#out + 1] = { id, fields }
       end
     end

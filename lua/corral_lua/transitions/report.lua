@@ -49,7 +49,7 @@ local function fail(u, r, json)
   unit.set(r, 'charged', '0')
   call('ZADD', keys.due(u, 'delays'), due, r.id)
   unit.count(u, 'retried')
-  events.status(u, r, 'delayed', '{"error":' .. json .. ',"due_ms":' .. due .. '}')
+  events.status(u, r, 'delayed', '{"reason":"retry","due_ms":' .. due .. ',"error":' .. json .. '}')
 end
 
 local function outcome(u, s, word, r, fence, a)
@@ -90,7 +90,7 @@ local function event(u, s, r, fence, kind, payload)
   if not mine(r, s, fence) then return 'stale' end
   mail.arrived(u, s.id, r.id, fence)
   if u.full or not events.allowed(r) then return 'refused' end
-  events.add(u, r, kind, payload)
+  events.add(u, r, kind, payload, fence)
   return 'ok'
 end
 

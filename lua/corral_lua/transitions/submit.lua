@@ -132,7 +132,7 @@ local function begin(u, r, delay)
     local due = text(u.now + delay)
     unit.set(r, 'due', due)
     call('ZADD', keys.due(u, 'delays'), due, r.id)
-    events.status(u, r, 'delayed', '')
+    events.status(u, r, 'delayed', '{"reason":"start","due_ms":' .. due .. '}')
   else
     events.status(u, r, 'pending', '')
     place.arrive(u, r)

@@ -33,7 +33,7 @@ local function wake_delayed(u)
       call('DEL', keys.declined(u, id))
       unit.set(r, 'place', text(line.new_place(u, tonumber(r.priority))))
       unit.set(r, 'due', '0')
-      events.status(u, r, 'pending', '')
+      events.status(u, r, 'pending', '{"reason":"due"}')
       place.arrive(u, r)
     end
     done = done + 1

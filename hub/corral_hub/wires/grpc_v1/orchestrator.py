@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from corral_hub import inputs, names
+from corral_hub import filters, inputs, names
 from corral_hub.config import HubConfig
 from corral_hub.errors import HubError
 from corral_hub.following import Following, Parts, PartsGap
 from corral_hub.orchestrator import Accepted, Orchestrator, check_count
 from corral_hub.requests import SubmitRequest
-from corral_hub.subscriptions import Gap, Quiet, Seen, Subscriptions
+from corral_hub.subscriptions import FeedEvent, Gap, Quiet, Seen, Subscriptions
 from corral_hub.wires.grpc_v1 import reading, relaying, remembering, writing
 from corral_hub.wires.grpc_v1.status import detail_of
 from corral_proto.v1 import common_pb2 as common
@@ -102,20 +102,18 @@ class OrchestratorService:
         return pb.DescribeWorkflowResponse(run=writing.run_of(request.run_id, described))
 
     async def ListRuns(self, request: pb.ListRunsRequest, t: Transitions) -> pb.ListRunsResponse:
-        statuses = reading.statuses(request.statuses)
-        rows, cursor = await self._orchestrator.list_runs(
-            t, statuses, request.workflow, request.limit, request.cursor
-        )
+        beside = pb.RunFilter(statuses=request.statuses, workflow=request.workflow)
+        wanted = filters.both(reading.run_filter(request.filter), reading.run_filter(beside))
+        rows, cursor = await self._orchestrator.list_runs(t, wanted, request.limit, request.cursor)
         runs = [writing.run_row(run, fields) for run, fields in rows]
         return pb.ListRunsResponse(runs=runs, cursor=cursor)
 
     async def ListWorkers(
         self, request: pb.ListWorkersRequest, t: Transitions
     ) -> pb.ListWorkersResponse:
-        if request.kind:
-            names.require(names.KIND, request.kind, "kind")
+        wanted = filters.of_kind(reading.worker_filter(request.filter), request.kind)
         rows, cursor = await self._orchestrator.list_workers(
-            t, request.kind, request.limit, request.cursor
+            t, wanted, request.limit, request.cursor
         )
         return pb.ListWorkersResponse(workers=[writing.worker(row) for row in rows], cursor=cursor)
 
@@ -125,6 +123,18 @@ class OrchestratorService:
         immediate = request.mode == pb.DRAIN_MODE_IMMEDIATE
         left = await self._orchestrator.drain(t, request.worker_id, immediate)
         return pb.DrainWorkerResponse(in_flight=left, durability=self.durability)
+
+    async def DrainWorkers(
+        self, request: pb.DrainWorkersRequest, t: Transitions
+    ) -> pb.DrainWorkersResponse:
+        drained, cursor = await self._orchestrator.drain_matching(
+            t,
+            reading.worker_filter(request.filter),
+            request.mode == pb.DRAIN_MODE_IMMEDIATE,
+            request.cursor,
+        )
+        items = (pb.DrainWorkersResponse.Item(worker_id=w, in_flight=n) for w, n in drained)
+        return pb.DrainWorkersResponse(items=items, cursor=cursor, durability=self.durability)
 
     async def RespondToInput(
         self, request: pb.RespondToInputRequest, t: Transitions
@@ -203,18 +213,22 @@ class OrchestratorService:
         self, request: pb.SubscribeAllRequest, t: Transitions
     ) -> AsyncIterator[pb.SubscribeAllResponse]:
         reply = pb.SubscribeAllResponse
-        async for item in self._subscriptions.all(t, request.cursor):
+        beside = pb.RunFilter(workflow=request.workflow)
+        wanted = filters.both(reading.run_filter(request.filter), reading.run_filter(beside))
+
+        def passes(found: FeedEvent) -> bool:
+            return filters.passes(wanted, request.status_only, found)
+
+        async for item in self._subscriptions.all(t, request.cursor, passes):
             match item:
                 case Gap(_, _, reason, cursor):
                     yield reply(gap=reply.Gap(cursor=cursor, reason=reason))
                 case Quiet(cursor):
                     yield reply(ping=reply.Ping(cursor=cursor))
                 case (found, cursor):
-                    if request.workflow and found.workflow != request.workflow:
-                        continue
-                    if request.status_only and not found.event.type.startswith("status."):
-                        continue
-                    yield reply(event=writing.event(found.run, found.event, cursor))
+                    told = writing.event(found.run, found.event, cursor)
+                    told.workflow = found.workflow
+                    yield reply(event=told)
 
 
 UNARY: dict[str, Any] = {
@@ -225,6 +239,7 @@ UNARY: dict[str, Any] = {
     "ListRuns": pb.ListRunsRequest,
     "ListWorkers": pb.ListWorkersRequest,
     "DrainWorker": pb.DrainWorkerRequest,
+    "DrainWorkers": pb.DrainWorkersRequest,
     "RespondToInput": pb.RespondToInputRequest,
     "ListInputs": pb.ListInputsRequest,
     "CancelWorkflows": pb.CancelWorkflowsRequest,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from corral_hub import names
+from corral_hub import filters, names
 from corral_hub.errors import HubError, InvalidRequest, NotImplementedByHub
 from corral_hub.jobs import dumps, parse_json
-from corral_hub.orchestrator import RunFilter
 from corral_hub.requests import RetryPolicy, SubmitRequest
 from corral_hub.session.messages import (
     Draining,
@@ -24,6 +23,7 @@ from corral_hub.wires.grpc_v1 import relaying, remembering
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
+from corral_store.filters import RunFilter, WorkerFilter
 from corral_store.records import Declaration, Held, Report
 
 EVENT_BYTES = 65_536
@@ -100,10 +100,16 @@ COMPOSED: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def run_filter(message: pb.RunFilter) -> RunFilter:
-    """A filter. Raises InvalidRequest for a status that is none."""
-    return RunFilter(
-        statuses(message.statuses), message.workflow, tuple(sorted(message.labels.items()))
-    )
+    """A filter of runs. Raises InvalidRequest for a condition that can never hold."""
+    return filters.run_filter(
+        statuses(message.statuses), message.workflow, message.labels, message.kind,
+        message.worker_id, message.worker_tags,
+    )  # fmt: skip
+
+
+def worker_filter(message: pb.WorkerFilter) -> WorkerFilter:
+    """A filter of workers. Raises InvalidRequest for a condition that can never hold."""
+    return filters.worker_filter(message.worker_ids, message.kind, message.tags, message.labels)
 
 
 def statuses(numbers: Iterable[int]) -> tuple[str, ...]:

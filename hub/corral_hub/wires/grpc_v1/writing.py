@@ -157,6 +157,7 @@ def event(run: str, happened: Happened, cursor: str) -> common.Event:
         time_ms=happened.time_ms,
         attempt=happened.attempt,
         cursor=cursor,
+        fence=happened.fence,
     )
 
 
