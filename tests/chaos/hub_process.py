@@ -38,13 +38,17 @@ FAULTS: dict[str, list[tuple[str, str, str]]] = {
     FENCE: [
         mutations.FAULTS["no fence check"],
         ("transitions/report", "return r.session == s.id", "return true"),
-        ("transitions/report", "if r.done == fence then", "if false then"),
+        (
+            "transitions/report",
+            "if r.done == fence or r.status == 'completed' and mine(r, s, fence) then",
+            "if false then",
+        ),
     ],
     MAIL: [
         (
             "parts/mail",
-            "out[#out + 1] = letter",
-            "out[#out + 1] = letter; call('HDEL', keys.mail(u, s.id), run)",
+            "out[#out + 1] = pack(letter)",
+            "out[#out + 1] = pack(letter); unit.set_hand(u, keys.mail(u, s.id), run, false)",
         ),
         ("parts/sessions", "mail.send(u, s, run, fence, 'run')", "local _ = run"),
     ],

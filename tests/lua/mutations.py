@@ -18,8 +18,8 @@ FAULTS = {
     ),
     "no mail acknowledgement": (
         "parts/mail",
-        "if kept == fence .. ' ' .. word then call('HDEL', key, run) end",
-        "",
+        "if unit.hand(u, key, run) == fence .. ' ' .. word then",
+        "if false then",
     ),
     "mail is gone when it is read": (
         "transitions/fetch_mail",
