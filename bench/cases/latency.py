@@ -1,17 +1,19 @@
 """From the moment of a submit to the first line of its handler, at a fixed rate of submits.
 
 Submits are made at moments fixed in advance, whatever became of those before, so that a hub
-that stalls is charged for all that came meanwhile.
+that stalls is charged for all that came meanwhile. Peers do the same at the lowest rate.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import json
 
 import corral
 from bench.figures import Figures, percentile
 from bench.load import BATCH, whole_runs
+from bench.pace import at_rate
+from bench.peers import PEERS, Peer, install
 from bench.rig import Rig
 
 RATES = (100, 1000)
@@ -19,8 +21,33 @@ PARTS = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 
 async def latency(rig: Rig, figures: Figures) -> None:
-    """Submit to start in milliseconds, at 100 and at 1,000 runs per second."""
-    seconds = rig.size(5, 30)
+    """Submit to start in milliseconds, at 100 and at 1,000 runs per second, and of peers at 100."""
+    seconds = rig.size(4, 20)
+    ready: list[Peer] = []
+    for peer in PEERS:
+        failure = await asyncio.to_thread(install, peer)
+        if failure:
+            figures.note(f"{peer.name} was not measured: {failure}")
+        else:
+            ready.append(peer)
+    for number in range(rig.rounds):
+        await _ours(rig, figures, seconds)
+        for peer in list(ready) if number == 0 or not rig.quick else []:
+            try:
+                found = await _theirs(rig, peer, RATES[0], seconds)
+            except (RuntimeError, TimeoutError) as error:
+                figures.note(f"{peer.name} was not measured to the end: {error}")
+                ready.remove(peer)
+            else:
+                _keep(figures, peer.name, found)
+
+
+def _keep(figures: Figures, of: str, found: list[float]) -> None:
+    for name, part in PARTS.items():
+        figures.add(f"latency.{of}.{name}", percentile(found, part), "ms")
+
+
+async def _ours(rig: Rig, figures: Figures, seconds: int) -> None:
     async with (
         rig.valkey() as valkey,
         rig.hub(valkey.url) as (_, address),
@@ -28,22 +55,12 @@ async def latency(rig: Rig, figures: Figures) -> None:
         corral.Client(address) as client,
     ):
         await whole_runs([client], BATCH)
-        for _ in range(rig.rounds):
-            for rate in RATES:
-                found = await _at(client, rate, rate * seconds)
-                for name, part in PARTS.items():
-                    figures.add(f"latency.{rate}.{name}", percentile(found, part), "ms")
+        for rate in RATES:
+            _keep(figures, str(rate), await _at(client, rate, rate * seconds))
 
 
 async def _at(client: corral.Client, rate: int, count: int) -> list[float]:
-    first = time.monotonic_ns() + 50_000_000
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(count):
-            due = first + number * 1_000_000_000 // rate
-            wait = (due - time.monotonic_ns()) / 1e9
-            if wait > 0:
-                await asyncio.sleep(wait)
-            tasks.create_task(_submit(client, due))
+    await at_rate(rate, count, lambda due: client.submit_workflow("start", due))
     found: list[float] = []
     while len(found) < count:
         run = await client.submit_workflow("latencies")
@@ -51,5 +68,9 @@ async def _at(client: corral.Client, rate: int, count: int) -> list[float]:
     return found
 
 
-async def _submit(client: corral.Client, due: int) -> None:
-    await client.submit_workflow("start", due)
+async def _theirs(rig: Rig, peer: Peer, rate: int, seconds: int) -> list[float]:
+    async with rig.valkey() as valkey:
+        path = valkey.url.removeprefix("unix://")
+        words = (*peer.command, path, str(rate * seconds), str(rate))
+        async with rig.process(*words, ready=r"^RESULT (.*)$") as (_, text):
+            return json.loads(text)["late_ms"]

@@ -7,16 +7,23 @@ import { Redis } from 'ioredis';
 const BATCH = 200;
 const ROOM = 256;
 const WARM = 200;
+const START_NS = 50_000_000;
 
 function work(path) {
   let done = 0;
   let said = 0;
-  const worker = new Worker('bench', async (job) => { done += 1; return job.data.number; }, {
+  let late = [];
+  const begin = async ({ data: { number, due } }) => {
+    if (due) late.push(Number(process.hrtime.bigint() - BigInt(due)) / 1e6);
+    done += 1;
+    return number;
+  };
+  const worker = new Worker('bench', begin, {
     connection: new Redis(path, { maxRetriesPerRequest: null }), concurrency: ROOM,
   });
   worker.on('error', (error) => console.error(error));
   setInterval(() => {
-    if (done !== said) { said = done; process.send(done); }
+    if (done !== said) { said = done; process.send({ done, late }); late = []; }
   }, 5);
 }
 
@@ -29,12 +36,28 @@ async function enqueue(queue, count) {
   }
 }
 
-async function measure(path, count) {
+// At moments that were fixed before. A timer of Node ends up to a millisecond late, so the last
+// part of a wait is spent looking at the clock.
+async function atRate(queue, count, rate) {
+  const first = process.hrtime.bigint() + BigInt(START_NS);
+  const added = [];
+  for (let number = 0; number < count; number += 1) {
+    const due = first + BigInt(number) * 1_000_000_000n / BigInt(rate);
+    const left = () => Number(due - process.hrtime.bigint()) / 1e6;
+    if (left() > 2) await new Promise((resolve) => { setTimeout(resolve, left() - 1.5); });
+    while (left() > 0) await new Promise((resolve) => { setImmediate(resolve); });
+    added.push(queue.add('nothing', { number, due: String(due) }));
+  }
+  await Promise.all(added);
+}
+
+async function measure(path, count, rate) {
   const queue = new Queue('bench', { connection: new Redis(path) });
   const child = fork(fileURLToPath(import.meta.url), ['work', path]);
   let done = 0;
   let wake = () => {};
-  child.on('message', (number) => { done = number; wake(); });
+  const late = [];
+  child.on('message', (said) => { done = said.done; late.push(...said.late); wake(); });
   child.on('exit', (code) => { console.error(`the worker ended with ${code}`); process.exit(1); });
   const until = async (number) => {
     while (done < number) await new Promise((resolve) => { wake = resolve; });
@@ -42,14 +65,14 @@ async function measure(path, count) {
   await enqueue(queue, WARM);
   await until(WARM);
   const began = performance.now();
-  await enqueue(queue, count);
+  await (rate ? atRate(queue, count, rate) : enqueue(queue, count));
   await until(WARM + count);
-  const rate = (count * 1000) / (performance.now() - began);
-  console.log(`RESULT ${JSON.stringify({ runs_per_s: rate })}`);
+  const spent = (performance.now() - began) / 1000;
+  console.log(`RESULT ${JSON.stringify(rate ? { late_ms: late } : { runs_per_s: count / spent })}`);
   child.removeAllListeners('exit');
   child.kill('SIGKILL');
   process.exit(0);
 }
 
 if (process.argv[2] === 'work') work(process.argv[3]);
-else await measure(process.argv[2], Number(process.argv[3]));
+else await measure(process.argv[2], Number(process.argv[3]), Number(process.argv[4] ?? 0));

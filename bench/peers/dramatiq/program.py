@@ -21,15 +21,15 @@ def work(url: str) -> None:
 
     @dramatiq.actor(actor_name="nothing")
     def nothing(number: int) -> int:
-        tally.seen()
+        tally.seen(number)
         return number
 
     dramatiq.Worker(broker, worker_threads=THREADS).start()
     threading.Event().wait()
 
 
-async def measure(url: str, count: int) -> None:
-    """Measures whole runs."""
+async def measure(url: str, runs: int, rate: int) -> None:
+    """Measures whole runs, or how late they begin."""
     dramatiq.set_broker(RedisBroker(url=url))
 
     @dramatiq.actor(actor_name="nothing")
@@ -40,15 +40,18 @@ async def measure(url: str, count: int) -> None:
         for one in range(number):
             nothing.send(one)
 
+    async def enqueue(number: int) -> None:
+        await asyncio.to_thread(nothing.send, number)
+
     async def enqueue_all(number: int) -> None:
         await asyncio.to_thread(send, number)
 
-    await race(MODULE, url, count, enqueue_all)
+    await race(MODULE, url, runs, rate, enqueue_all, enqueue)
 
 
 if __name__ == "__main__":
-    working, address, runs = arguments()
+    working, address, runs, rate = arguments()
     if working:
         work(address)
     else:
-        asyncio.run(measure(address, runs))
+        asyncio.run(measure(address, runs, rate))

@@ -19,24 +19,27 @@ async def work(url: str) -> None:
     tally = Tally()
 
     async def nothing(_: dict[str, Any], *, number: int) -> int:
-        tally.seen()
+        tally.seen(number)
         return number
 
     queue = RedisQueue(Redis.from_url(url))
     await Worker(queue, functions=[("nothing", nothing)], concurrency=ROOM).start()
 
 
-async def measure(url: str, count: int) -> None:
-    """Measures whole runs."""
+async def measure(url: str, runs: int, rate: int) -> None:
+    """Measures whole runs, or how late they begin."""
     queue = RedisQueue(Redis.from_url(url))
     await queue.connect()
 
-    async def enqueue_all(number: int) -> None:
-        await at_once(lambda n: queue.enqueue("nothing", number=n), number)
+    async def enqueue(number: int) -> None:
+        await queue.enqueue("nothing", number=number)
 
-    await race(MODULE, url, count, enqueue_all)
+    async def enqueue_all(number: int) -> None:
+        await at_once(enqueue, number)
+
+    await race(MODULE, url, runs, rate, enqueue_all, enqueue)
 
 
 if __name__ == "__main__":
-    working, address, runs = arguments()
-    asyncio.run(work(address) if working else measure(address, runs))
+    working, address, runs, rate = arguments()
+    asyncio.run(work(address) if working else measure(address, runs, rate))

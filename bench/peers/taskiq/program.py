@@ -20,14 +20,14 @@ async def work(url: str) -> None:
 
     @broker.task(task_name=NAME)
     async def nothing(number: int) -> int:
-        tally.seen()
+        tally.seen(number)
         return number
 
     await run_receiver_task(broker, max_async_tasks=ROOM, run_startup=True)
 
 
-async def measure(url: str, count: int) -> None:
-    """Measures whole runs."""
+async def measure(url: str, runs: int, rate: int) -> None:
+    """Measures whole runs, or how late they begin."""
     broker = RedisStreamBroker(url)
 
     @broker.task(task_name=NAME)
@@ -39,10 +39,10 @@ async def measure(url: str, count: int) -> None:
     async def enqueue_all(number: int) -> None:
         await at_once(nothing.kiq, number)
 
-    await race(MODULE, url, count, enqueue_all)
+    await race(MODULE, url, runs, rate, enqueue_all, nothing.kiq)
     await broker.shutdown()
 
 
 if __name__ == "__main__":
-    working, address, runs = arguments()
-    asyncio.run(work(address) if working else measure(address, runs))
+    working, address, runs, rate = arguments()
+    asyncio.run(work(address) if working else measure(address, runs, rate))
