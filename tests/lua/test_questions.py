@@ -47,6 +47,16 @@ def test_a_question_is_listed_until_it_is_answered(asked: World) -> None:
     asked.sound()
 
 
+def test_an_answer_that_did_not_arrive_is_said_on_the_next_stream(asked: World) -> None:
+    fence = asked.fence("r1")
+    asked.answer("r1", "q1", 1)
+    asked.letters.clear()
+    asked.open("s1", connection="c2", resume=True, held=[("r1", fence)])
+    assert asked.mail("s1") == {"r1": f"{fence} answer:1"}
+    assert [told(letter)["answers"] for letter in words(asked)] == [{"q1": 1}]
+    asked.sound()
+
+
 def test_pages_of_questions_go_on_behind_the_last_one(world: World) -> None:
     world.open("s1", max=5)
     for run in ("r1", "r2", "r3", "r4", "r5"):

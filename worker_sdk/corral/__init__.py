@@ -62,6 +62,7 @@ from corral.errors import (
     WorkerRejected,
 )
 from corral.explanation import Explanation, WorkerVerdict
+from corral.filters import RunFilter, WorkerFilter
 from corral.handlers import Handler
 from corral.inputs import InputPage, InputRecord
 from corral.news import RunNews, RunStream
@@ -163,6 +164,7 @@ __all__ = [
     "RunEnded",
     "RunEvents",
     "RunFailed",
+    "RunFilter",
     "RunNews",
     "RunNotFound",
     "RunPage",
@@ -192,6 +194,7 @@ __all__ = [
     "UnreadableAnswer",
     "VramBudget",
     "Worker",
+    "WorkerFilter",
     "WorkerIdInUse",
     "WorkerNotFound",
     "WorkerRecord",

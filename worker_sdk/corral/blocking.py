@@ -16,6 +16,7 @@ from corral import inputs
 from corral.client import Client
 from corral.errors import HubError
 from corral.explanation import Explanation
+from corral.filters import RunFilter, WorkerFilter
 from corral.handlers import Handler
 from corral.inputs import InputPage, InputRecord
 from corral.parts import Ephemeral
@@ -203,12 +204,13 @@ class SyncClient:
         workflow: str = "",
         statuses: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
+        filter: RunFilter | str | None = None,
         reason: str = "",
     ) -> list[str]:
         """Cancels all runs that match and have not ended; gives the ids of those."""
         return self._wait(
             lambda: self._client.cancel_workflows(
-                workflow=workflow, statuses=statuses, labels=labels, reason=reason
+                workflow=workflow, statuses=statuses, labels=labels, filter=filter, reason=reason
             )
         )
 
@@ -219,11 +221,12 @@ class SyncClient:
         workflow: str = "",
         statuses: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
+        filter: RunFilter | str | None = None,
     ) -> dict[str, str]:
         """Gives failed or cancelled runs a new set of attempts; see `Client.retry_runs`."""
         return self._wait(
             lambda: self._client.retry_runs(
-                run_ids, workflow=workflow, statuses=statuses, labels=labels
+                run_ids, workflow=workflow, statuses=statuses, labels=labels, filter=filter
             )
         )
 
@@ -261,51 +264,72 @@ class SyncClient:
         )
 
     def subscribe_all(
-        self, *, cursor: str = "", workflow: str = "", status_only: bool = False
+        self,
+        *,
+        cursor: str = "",
+        workflow: str = "",
+        status_only: bool = False,
+        filter: RunFilter | str | None = None,
+        follow: bool = True,
     ) -> Iterator[Event | GapInEvents]:
-        """Follows the events of all runs from a cursor (empty: from now on), without an end."""
-        return _iterate(
-            self._portal,
-            lambda: self._client.subscribe_all(
-                cursor=cursor, workflow=workflow, status_only=status_only
-            ).__aiter__(),
+        """Follows the events of all runs that match; see `Client.subscribe_all`."""
+        events = self._client.subscribe_all(
+            cursor=cursor, workflow=workflow, status_only=status_only, filter=filter, follow=follow
         )
+        return _iterate(self._portal, events.__aiter__)
 
     def list_runs(
         self,
         *,
         statuses: Sequence[str] = (),
         workflow: str = "",
+        filter: RunFilter | str | None = None,
         limit: int = 50,
         cursor: str = "",
     ) -> RunPage:
         """Gives a page of runs, newest first; see `Client.list_runs`."""
         return self._wait(
             lambda: self._client.list_runs(
-                statuses=statuses, workflow=workflow, limit=limit, cursor=cursor
+                statuses=statuses, workflow=workflow, filter=filter, limit=limit, cursor=cursor
             )
         )
 
-    def runs(self, *, statuses: Sequence[str] = (), workflow: str = "") -> Iterator[RunSnapshot]:
-        """Gives all runs, newest first, page by page."""
+    def runs(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        workflow: str = "",
+        filter: RunFilter | str | None = None,
+    ) -> Iterator[RunSnapshot]:
+        """Gives all runs that match, newest first, page by page."""
         return _iterate(
-            self._portal, lambda: self._client.runs(statuses=statuses, workflow=workflow)
+            self._portal,
+            lambda: self._client.runs(statuses=statuses, workflow=workflow, filter=filter),
         )
 
-    def list_workers(self, *, kind: str = "") -> list[WorkerRecord]:
-        """Gives the workers with a live session, all of them or those that offer a kind."""
-        return self._wait(lambda: self._client.list_workers(kind=kind))
+    def list_workers(
+        self, *, kind: str = "", filter: WorkerFilter | str | None = None
+    ) -> list[WorkerRecord]:
+        """Gives the workers with a live session, all of them or those that match."""
+        return self._wait(lambda: self._client.list_workers(kind=kind, filter=filter))
 
     def drain_worker(self, worker_id: str, *, immediate: bool = False) -> Drained:
         """Stops giving work to a worker; `immediate` also takes back what it runs."""
         return self._wait(lambda: self._client.drain_worker(worker_id, immediate=immediate))
 
     def drain_workers(
-        self, *, kind: str = "", tags: Sequence[str] = (), immediate: bool = False
+        self,
+        *,
+        kind: str = "",
+        tags: Sequence[str] = (),
+        filter: WorkerFilter | str | None = None,
+        immediate: bool = False,
     ) -> dict[str, Drained]:
-        """Drains the workers that offer a kind and have all the tags; see `Client`."""
+        """Drains the workers that match; see `Client.drain_workers`."""
         return self._wait(
-            lambda: self._client.drain_workers(kind=kind, tags=tags, immediate=immediate)
+            lambda: self._client.drain_workers(
+                kind=kind, tags=tags, filter=filter, immediate=immediate
+            )
         )
 
     def list_inputs(

@@ -6,7 +6,6 @@ so repeating it is safe. Owns its channels; use it as an async context manager o
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
@@ -15,8 +14,9 @@ from corral import inputs, operations, refusals
 from corral.addresses import parse_addresses
 from corral.calls import Hubs, Method
 from corral.channel import call_metadata
-from corral.errors import HubError, InvalidRequest, WorkerNotFound
+from corral.errors import HubError, InvalidRequest
 from corral.explanation import Explanation
+from corral.filters import RunFilter, WorkerFilter, run_filter, worker_filter
 from corral.handlers import Handler
 from corral.inputs import InputPage
 from corral.news import RunNews
@@ -29,7 +29,6 @@ from corral.records import (
     durability_text,
     run_from_wire,
     stats_from_wire,
-    worker_from_wire,
 )
 from corral.run import Run
 from corral.submission import Submit, SubmitOptions, batches
@@ -49,9 +48,6 @@ _CANCEL = Method[pb.CancelWorkflowRequest, pb.CancelWorkflowResponse](
 )
 _DESCRIBE = Method[pb.DescribeWorkflowRequest, pb.DescribeWorkflowResponse](
     "DescribeWorkflow", pb.DescribeWorkflowResponse.FromString
-)
-_LIST_WORKERS = Method[pb.ListWorkersRequest, pb.ListWorkersResponse](
-    "ListWorkers", pb.ListWorkersResponse.FromString
 )
 _DRAIN = Method[pb.DrainWorkerRequest, pb.DrainWorkerResponse](
     "DrainWorker", pb.DrainWorkerResponse.FromString
@@ -180,6 +176,7 @@ class Client:
         workflow: str = "",
         statuses: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
+        filter: RunFilter | str | None = None,
         reason: str = "",
     ) -> list[str]:
         """Cancels all runs that match and have not ended; gives the ids of those.
@@ -187,7 +184,7 @@ class Client:
         Goes through all of them, however many; a run whose cancel was confirmed to nobody is
         not among the ids. Raises `InvalidRequest` for a filter that names nothing.
         """
-        chosen = operations.run_filter(workflow, statuses, labels)
+        chosen = run_filter(filter, workflow, statuses, labels)
         return await operations.cancel_matching(self._hubs, chosen, reason, self.timeout)
 
     async def retry_runs(
@@ -197,6 +194,7 @@ class Client:
         workflow: str = "",
         statuses: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
+        filter: RunFilter | str | None = None,
     ) -> dict[str, str]:
         """Gives failed or cancelled runs a new set of attempts, by id or by filter.
 
@@ -206,10 +204,10 @@ class Client:
         """
         if isinstance(run_ids, str):
             run_ids = [run_ids]
+        chosen = run_filter(filter, workflow, statuses, labels)
         if not run_ids:
-            chosen = operations.run_filter(workflow, statuses, labels)
             return await operations.retry_matching(self._hubs, chosen, self.timeout)
-        if workflow or statuses or labels:
+        if chosen:
             raise InvalidRequest("Both run_ids and a filter are given; use one.", field="run_ids")
         return await operations.retry_named(self._hubs, run_ids, self.timeout)
 
@@ -238,36 +236,53 @@ class Client:
         return RunNews(self._hubs, run_id, cursor, self.timeout)
 
     def subscribe_all(
-        self, *, cursor: str = "", workflow: str = "", status_only: bool = False
+        self,
+        *,
+        cursor: str = "",
+        workflow: str = "",
+        status_only: bool = False,
+        filter: RunFilter | str | None = None,
+        follow: bool = True,
     ) -> AllEvents:
-        """Follows the events of all runs from a cursor (empty: from now on), without an end."""
-        return AllEvents(self._hubs, cursor, workflow, status_only, self.timeout)
+        """Follows the events of all runs that match from a cursor (empty: from now on; "0-0":
+        from the oldest kept), without an end.
+
+        Statuses of a filter are those of the events. Without `follow` it ends behind what there
+        was when it began.
+        """
+        chosen = run_filter(filter, workflow)
+        return AllEvents(self._hubs, cursor, chosen, status_only, follow, self.timeout)
 
     async def list_runs(
         self,
         *,
         statuses: Sequence[str] = (),
         workflow: str = "",
+        filter: RunFilter | str | None = None,
         limit: int = 50,
         cursor: str = "",
     ) -> RunPage:
-        """Gives a page of runs, newest first, `limit` of 1 to 256.
+        """Gives a page of the runs that match, newest first, `limit` of 1 to 256.
 
         A page may be short, even empty, and still have a cursor: go on from it.
         """
-        wanted = operations.statuses_to_wire(statuses)
-        request = pb.ListRunsRequest(statuses=wanted, workflow=workflow, limit=limit, cursor=cursor)
+        wanted = run_filter(filter, workflow, statuses).to_wire()
+        request = pb.ListRunsRequest(filter=wanted, limit=limit, cursor=cursor)
         response = await self._hubs.call(_LIST_RUNS, request, self.timeout)
         return RunPage(runs=[run_from_wire(run) for run in response.runs], cursor=response.cursor)
 
     async def runs(
-        self, *, statuses: Sequence[str] = (), workflow: str = ""
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        workflow: str = "",
+        filter: RunFilter | str | None = None,
     ) -> AsyncIterator[RunSnapshot]:
-        """Gives all runs, newest first, page by page."""
+        """Gives all runs that match, newest first, page by page."""
         cursor = ""
         while True:
             page = await self.list_runs(
-                statuses=statuses, workflow=workflow, limit=256, cursor=cursor
+                statuses=statuses, workflow=workflow, filter=filter, limit=256, cursor=cursor
             )
             for run in page.runs:
                 yield run
@@ -275,17 +290,12 @@ class Client:
             if not cursor:
                 return
 
-    async def list_workers(self, *, kind: str = "") -> list[WorkerRecord]:
-        """Gives the workers with a live session, all of them or those that offer a kind."""
-        workers: list[WorkerRecord] = []
-        cursor = ""
-        while True:
-            request = pb.ListWorkersRequest(kind=kind, limit=256, cursor=cursor)
-            response = await self._hubs.call(_LIST_WORKERS, request, self.timeout)
-            workers.extend(worker_from_wire(worker) for worker in response.workers)
-            cursor = response.cursor
-            if not cursor:
-                return workers
+    async def list_workers(
+        self, *, kind: str = "", filter: WorkerFilter | str | None = None
+    ) -> list[WorkerRecord]:
+        """Gives the workers with a live session, all of them or those that match."""
+        chosen = worker_filter(filter, kind)
+        return await operations.list_workers(self._hubs, chosen, self.timeout)
 
     async def drain_worker(self, worker_id: str, *, immediate: bool = False) -> Drained:
         """Stops giving work to a worker; `immediate` also takes back what it runs."""
@@ -297,26 +307,20 @@ class Client:
         )
 
     async def drain_workers(
-        self, *, kind: str = "", tags: Sequence[str] = (), immediate: bool = False
+        self,
+        *,
+        kind: str = "",
+        tags: Sequence[str] = (),
+        filter: WorkerFilter | str | None = None,
+        immediate: bool = False,
     ) -> dict[str, Drained]:
-        """Drains the workers that offer a kind and have all the tags ("key=value"); gives
-        what each still had. One that ends meanwhile is left out.
+        """Drains the workers that match, e.g. offer a kind and have all the tags ("key=value");
+        gives what each still had. One that ends meanwhile is left out.
 
         Raises `InvalidRequest` for a filter that would mean every worker.
         """
-        if not kind and not tags:
-            raise InvalidRequest(
-                "The filter names nothing, which would be every worker. Give a kind or tags.",
-                field="kind",
-            )
-        drained: dict[str, Drained] = {}
-        for worker in await self.list_workers(kind=kind):
-            if set(tags) <= set(worker.tags):
-                with contextlib.suppress(WorkerNotFound):
-                    drained[worker.worker_id] = await self.drain_worker(
-                        worker.worker_id, immediate=immediate
-                    )
-        return drained
+        chosen = worker_filter(filter, kind, tags)
+        return await operations.drain_matching(self._hubs, chosen, immediate, self.timeout)
 
     async def list_inputs(
         self, run_id: str = "", *, limit: int = inputs.PAGE, cursor: str = ""

@@ -17,7 +17,7 @@ from corral.executors.process import ProcessExecutor
 from corral.executors.thread import ThreadExecutor
 from corral.handlers import Handler
 from corral.records import capability_text
-from corral.session.messages import Outcome
+from corral.session.messages import Answered, Outcome, Told
 from corral.terms import Capability
 from corral_proto.v1 import worker_pb2
 
@@ -92,6 +92,28 @@ class Dispatcher:
         """Asks the hook about an offer."""
         self._considering.start(offer)
 
+    def told(self, told: Told) -> None:
+        """Tells a handler what became of a remark; nothing happens when it has ended."""
+        context, handler = self._contexts.get((told.run_id, told.fence), (None, None))
+        if context is None or handler is None:
+            return
+        if handler.executor == "process":
+            words = (told.ticket, told.word, told.detail, told.limit)
+            self._processes.tell(context, ("told", told.fence, *words))
+        else:
+            context.tell_word(told)
+
+    def answered(self, answered: Answered) -> None:
+        """Tells a handler what people have answered; nothing happens when it has ended."""
+        context, handler = self._contexts.get((answered.run_id, answered.fence), (None, None))
+        if context is None or handler is None:
+            return
+        if handler.executor == "process":
+            answers = (answer.SerializeToString() for answer in answered.answers)
+            self._processes.tell(context, ("answers", answered.fence, *answers))
+        else:
+            context.tell_answers(answered.answers)
+
     def drain_began(self) -> None:
         """Tells every handler that the worker takes no new work."""
         self._draining = True
@@ -111,6 +133,8 @@ class Dispatcher:
                 self._processes.stop(context)
 
     def stop_all(self, reason: str) -> None:
-        """Tells every handler to stop."""
-        for run_id, fence in list(self._contexts):
+        """Tells every handler to stop: the session is over."""
+        for (run_id, fence), (context, _) in list(self._contexts.items()):
             self.stop(run_id, fence, reason)
+            # Nobody answers any more: threads must not wait for it.
+            context.tell_over()

@@ -9,6 +9,7 @@ import asyncio
 import logging
 
 from corral.dispatch import Dispatcher
+from corral.session.messages import Answered, Told
 from corral_proto.v1 import worker_pb2
 
 logger = logging.getLogger("corral.worker")
@@ -36,6 +37,16 @@ class Hosting:
         """Asks the hook about an offer."""
         if self.dispatcher is not None:
             self.dispatcher.consider(offer)
+
+    def told(self, told: Told) -> None:
+        """Tells a handler what became of a remark."""
+        if self.dispatcher is not None:
+            self.dispatcher.told(told)
+
+    def answered(self, answered: Answered) -> None:
+        """Tells a handler that its questions are answered."""
+        if self.dispatcher is not None:
+            self.dispatcher.answered(answered)
 
     def drain_began(self) -> None:
         """The worker takes no new work from now on."""

@@ -15,8 +15,8 @@ from corral_proto.v1 import orchestrator_pb2
 
 ERROR_METADATA = "corral-error-bin"
 
-# Codes after which the same call goes to the next hub: nothing definite was said.
-REPEATABLE = frozenset(
+# Codes that say nothing definite, whoever gives them.
+_INDEFINITE = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -32,6 +32,10 @@ _NAMED: tuple[type[errors.HubError], ...] = (
     errors.InvalidRequest,
     errors.PayloadTooLarge,
     errors.RunNotFound,
+    errors.InputNotFound,
+    errors.AlreadyAnswered,
+    errors.InputLapsed,
+    errors.BadAnswer,
     errors.WorkerNotFound,
     errors.NotImplementedByHub,
     errors.InternalHubError,
@@ -41,7 +45,11 @@ _NAMED: tuple[type[errors.HubError], ...] = (
     errors.ResourceExhausted,
     errors.StoreFull,
 )
-_BY_NAME = {cls.__name__: cls for cls in _NAMED}
+_BY_NAME: dict[str, type[errors.HubError]] = {
+    # Here a run that ended is what `result` raises, whoever asked.
+    "RunEnded": errors.RunAlreadyEnded,
+    **{cls.__name__: cls for cls in _NAMED},
+}
 
 _BY_CODE: dict[grpc.StatusCode, tuple[type[errors.HubError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (errors.Unavailable, "Check the hub and try again."),
@@ -76,6 +84,18 @@ _BY_CODE: dict[grpc.StatusCode, tuple[type[errors.HubError], str]] = {
         "Check that the address is that of a hub, and its version.",
     ),
 }
+
+
+def from_hub(error: grpc.aio.AioRpcError) -> bool:
+    """Tells whether a hub said this, and not gRPC or a proxy on the way."""
+    return any(key == ERROR_METADATA for key, _ in error.trailing_metadata() or ())
+
+
+def repeatable(error: grpc.aio.AioRpcError) -> bool:
+    """Tells whether the same call goes to the next hub, as nothing definite was said."""
+    # A load balancer resets a stream whose hub has died, which gRPC calls INTERNAL.
+    cut = error.code() is grpc.StatusCode.INTERNAL and not from_hub(error)
+    return cut or error.code() in _INDEFINITE
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError, *, hub: str) -> errors.HubError:

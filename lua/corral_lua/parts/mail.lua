@@ -31,6 +31,14 @@ function mail.drop(u, sid, run)
   unit.set_hand(u, keys.mail(u, sid), run, false)
 end
 
+-- A worker that comes back holds a run: it has heard all about it but perhaps an answer.
+function mail.resume(u, s, run)
+  local value = unit.hand(u, keys.mail(u, s.id), run)
+  if not value then return end
+  local fence, word = split2(value)
+  if sub(word, 1, 7) == 'answer:' then mail.send(u, s, run, fence, word) else mail.drop(u, s.id, run) end
+end
+
 -- One letter as it goes to a hub: all that a worker needs to begin or to stop.
 function mail.letter(u, s, run, fence, word)
   if run == '*' then

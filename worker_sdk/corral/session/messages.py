@@ -31,7 +31,27 @@ class Abandoned:
     """A handler ended because it was told to stop."""
 
 
-Outcome = Output | Failure | Abandoned
+@dataclass(frozen=True, slots=True)
+class Park:
+    """A handler was unwound to wait for the answer to a question without holding room."""
+
+    request_id: str
+
+
+Outcome = Output | Failure | Abandoned | Park
+
+Saying = worker_pb2.InputRequest | worker_pb2.Checkpoint | worker_pb2.Step
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A handler asks, or wants something kept; it waits for the word on its `ticket`.
+
+    The session fills in run, fence and number; tickets are unique in an attempt.
+    """
+
+    ticket: int
+    saying: Saying
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,31 @@ class StopRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a remark: it is kept, refused, not understood, or the attempt is over.
+
+    `detail` is what the hub said of one that it does not understand; `limit` is how many bytes
+    a run may keep in all, 0 when that is not known.
+    """
+
+    run_id: str
+    fence: str
+    ticket: int
+    word: Literal["kept", "refused", "unsupported", "over"]
+    detail: str = ""
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Questions of a run have been answered, or have lapsed; some may be known already."""
+
+    run_id: str
+    fence: str
+    answers: Sequence[common_pb2.InputAnswer]
+
+
+@dataclass(frozen=True, slots=True)
 class FreeEvent:
     """An event is no longer on its way: another one may be emitted."""
 
@@ -124,6 +169,8 @@ Action = (
     | Consider
     | DrainBegan
     | StopRun
+    | Told
+    | Answered
     | FreeEvent
     | Connected
     | Log

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from corral.offers import Decline
+from corral.session.messages import Remark
 from corral_proto.v1 import common_pb2, worker_pb2
 
 Key = tuple[str, str]
@@ -16,11 +17,15 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report; `kind` is the name of its message, `key` is run and fence."""
+    """One report; `kind` is the name of its message, `key` is run and fence.
+
+    `ticket` is that of the remark that it carries, 0 for what nobody waits for.
+    """
 
     kind: str
     key: Key
     message: worker_pb2.WorkerMessage
+    ticket: int = 0
 
 
 class Reports:
@@ -53,6 +58,24 @@ class Reports:
                 )
             ),
         )
+
+    def remark(self, key: Key, remark: Remark) -> worker_pb2.WorkerMessage:
+        """Keeps a remark and gives its message."""
+        saying = remark.saying
+        saying.run_id, saying.fence, saying.seq = key[0], key[1], self._next()
+        match saying:
+            case worker_pb2.InputRequest():
+                kind, message = "input_request", worker_pb2.WorkerMessage(input_request=saying)
+            case worker_pb2.Checkpoint():
+                kind, message = "checkpoint", worker_pb2.WorkerMessage(checkpoint=saying)
+            case _:
+                kind, message = "step", worker_pb2.WorkerMessage(step=saying)
+        return self._keep(kind, key, message, remark.ticket)
+
+    def park(self, key: Key, request_id: str) -> worker_pb2.WorkerMessage:
+        """Keeps the word that a run waits without holding room and gives its message."""
+        park = worker_pb2.Park(run_id=key[0], fence=key[1], request_id=request_id, seq=self._next())
+        return self._keep("park", key, worker_pb2.WorkerMessage(park=park))
 
     def output(self, key: Key, output: bytes) -> worker_pb2.WorkerMessage:
         """Keeps a result that is an output and gives its message."""
@@ -97,10 +120,10 @@ class Reports:
                 del self._of[report.key]
         return report
 
-    def oldest_event(self, run_id: str) -> int | None:
-        """Gives the number of the oldest event of a run that waits; None: there is none."""
+    def oldest(self, kind: str, run_id: str) -> int | None:
+        """Gives the number of the oldest report of a kind about a run; None: there is none."""
         for seq, report in self._waiting.items():
-            if report.kind == "event" and report.key[0] == run_id:
+            if report.kind == kind and report.key[0] == run_id:
                 return seq
         return None
 
@@ -109,8 +132,8 @@ class Reports:
         return self._seq
 
     def _keep(
-        self, kind: str, key: Key, message: worker_pb2.WorkerMessage
+        self, kind: str, key: Key, message: worker_pb2.WorkerMessage, ticket: int = 0
     ) -> worker_pb2.WorkerMessage:
-        self._waiting[self._seq] = Report(kind, key, message)
+        self._waiting[self._seq] = Report(kind, key, message, ticket)
         self._of[key] = self._of.get(key, 0) + 1
         return message
