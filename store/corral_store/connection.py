@@ -25,6 +25,7 @@ from corral_store.errors import (
     StoreFull,
     StoreReadOnly,
     StoreRefused,
+    StoreRepairing,
     StoreTooOld,
     StoreUnavailable,
 )
@@ -79,6 +80,8 @@ def explain(error: Exception) -> StoreError:
         ("NOAUTH", "WRONGPASS", "NOPERM", "invalid username-password", "Authentication required")
     ):
         return StoreRefused(f"the store refuses the connection ({text}); check user and password")
+    if text.startswith("REPAIRING"):
+        return StoreRepairing(text.removeprefix("REPAIRING "))
     if text.startswith("FORMAT"):
         return StoreFormat(text)
     if "unknown command" in text.lower() and "FUNCTION" in text.upper():
@@ -207,6 +210,19 @@ class Connection:
                 f"the durability barrier was not met within {self.barrier.timeout_ms} ms "
                 f"(fsync {local}, replicas {replicas} of {self.barrier.replicas}), outcome unknown"
             )
+
+    async def command(self, *arguments: bytes | str | int) -> Any:
+        """One plain command, for looking and for repairs; the reply as the server wrote it.
+
+        Raises what `explain` makes of a refusal, with the refusal itself as its cause.
+        """
+        try:
+            (reply,) = await self._exchange([arguments])
+            if isinstance(reply, Exception):
+                raise reply
+        except (redis_errors.RedisError, OSError, TimeoutError) as error:
+            raise explain(error) from error
+        return reply
 
     async def load(self) -> None:
         """Loads the library; a server that has it already says so, and that is well."""

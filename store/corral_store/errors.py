@@ -31,6 +31,13 @@ class StoreRefused(StoreError):
     """The server refuses the connection: a wrong password, user or database."""
 
 
+class StoreRepairing(StoreError):
+    """The namespace is being repaired and takes no changes for so long. Others go on, so the
+    call is not sent again on its own, which would hold up theirs."""
+
+    retryable = True
+
+
 class StoreTooOld(StoreError):
     """The server has no functions: Valkey 7.2 or Redis 7.0 is the least."""
 

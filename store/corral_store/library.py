@@ -16,8 +16,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 PARTS = (
-    "keys", "unit", "fit", "filters", "classes", "room", "line", "place", "mail", "events", "steps",
-    "questions", "ring", "attempt", "sessions", "opening", "retention", "repair", "relining", "invariants",
+    "keys", "unit", "fit", "filters", "classes", "room", "line", "place", "mail", "events",
+    "steps", "questions", "ring", "attempt", "sessions", "opening", "retention", "repair",
+    "relining", "invariants",
 )  # fmt: skip
 
 READ_ONLY = frozenset(

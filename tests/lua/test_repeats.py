@@ -56,6 +56,7 @@ CALLS: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "resident": lambda w: ("s1", "1", "llama3"),
     "fetch_mail": lambda w: ("s1", "1"),
     "tick": lambda w: (500,),
+    "repair": lambda w: ("token", "begin"),
 }
 
 

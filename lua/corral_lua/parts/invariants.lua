@@ -179,7 +179,8 @@ local function of_session(u, s)
     end
   end
   local pool = fit.pool(u, s.pool)
-  expect(pool, 'session_has_its_pool', s.id)
+  -- After a repair one without waits for a Hello that says it.
+  expect(pool or s.state == 'cut' and s.pool == '', 'session_has_its_pool', s.id)
   if not pool then return end
   if pool.admission == 'fixed' then
     expect(n <= max(pool.max, tonumber(s.over or 0)), 'never_over_capacity', s.id, text(n), text(pool.max))
