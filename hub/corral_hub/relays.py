@@ -16,9 +16,10 @@ import structlog
 from corral_store.errors import StoreError
 from corral_store.store import Store
 
-# What one subscriber may leave in its queue, as much as the store keeps of a run.
+# What one subscriber may leave in its queue: more than the store keeps of a run, as what does
+# not fit is dropped with all that is queued.
 QUEUE_BATCHES = 256
-QUEUE_BYTES = 262_144
+QUEUE_BYTES = 1_048_576
 
 log = structlog.get_logger("corral.relays")
 

@@ -43,8 +43,11 @@ class Fleet:
     def addresses(self) -> list[str]:
         return [hub.address for hub in self.hubs]
 
-    async def worker(self, name: str, room: int = 4, **given: Any) -> corral.Worker:
-        """A worker that sleeps as long as its input says, and counts."""
+    async def worker(
+        self, name: str, room: int = 4, *, started: bool = True, **given: Any
+    ) -> corral.Worker:
+        """A worker that sleeps as long as its input says, and counts; one that is not started
+        can be given more handlers."""
         worker = corral.Worker(
             name,
             hubs=given.pop("hubs", self.addresses),
@@ -65,9 +68,14 @@ class Fleet:
                 await self._tell()
             return {"slept": input["seconds"]}
 
+        if started:
+            await self.start(worker)
+        return worker
+
+    async def start(self, worker: corral.Worker) -> None:
+        """Returns when a hub has welcomed the worker."""
         self.workers.append(worker)
         await self._stack.enter_async_context(worker)
-        return worker
 
     async def _tell(self) -> None:
         async with self._changed:
