@@ -6,7 +6,9 @@ of its processes share.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import corral
 
@@ -31,6 +33,15 @@ async def talk(count: int, ctx: corral.Context) -> None:
 async def start(wanted_ns: int) -> None:
     """Notes how long after the moment of its submit a run starts."""
     _late.append((time.monotonic_ns() - wanted_ns) / 1e6)
+
+
+@worker.workflow("stream")
+async def stream(wanted: dict[str, int]) -> AsyncIterator[list[int]]:
+    """Streams numbers with the moment of each, as fast as it may or with pauses."""
+    for number in range(wanted["chunks"]):
+        yield [number, time.monotonic_ns()]
+        if wanted["pause_ms"]:
+            await asyncio.sleep(wanted["pause_ms"] / 1000)
 
 
 @worker.workflow("latencies")

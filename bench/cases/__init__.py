@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from bench.cases.batches import batches
+from bench.cases.chunks import chunks
 from bench.cases.cpu import cpu
 from bench.cases.durability import durability
 from bench.cases.events import events
@@ -26,4 +27,5 @@ CASES: Mapping[str, Callable[[Rig, Figures], Awaitable[None]]] = {
     "events": events,
     "cpu": cpu,
     "durability": durability,
+    "chunks": chunks,
 }
