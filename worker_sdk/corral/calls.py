@@ -104,7 +104,7 @@ class Hubs:
             try:
                 return await self._once(method, request, min(ATTEMPT_SECONDS, remaining))
             except grpc.aio.AioRpcError as error:
-                if self._closed or error.code() not in refusals.REPEATABLE:
+                if self._closed or not refusals.repeatable(error):
                     raise refusals.from_rpc_error(error, hub=str(address)) from error
                 self.leave(address)
                 failed += 1
@@ -126,7 +126,7 @@ class Hubs:
         """Makes the error for a call that no hub answered in time."""
         last = refusals.from_rpc_error(error, hub=str(address))
         names = ", ".join(str(known) for known in self.addresses)
-        if error.code() is grpc.StatusCode.UNAVAILABLE and not _from_hub(error):
+        if error.code() is grpc.StatusCode.UNAVAILABLE and not refusals.from_hub(error):
             return NoHub(
                 f"No hub could be reached in {seconds:g} s at {names} ({error.details()}). "
                 "Check the addresses and that a hub runs there.",
@@ -160,7 +160,3 @@ class Hubs:
 
 def _serialize(message: Message) -> bytes:
     return message.SerializeToString()
-
-
-def _from_hub(error: grpc.aio.AioRpcError) -> bool:
-    return any(key == refusals.ERROR_METADATA for key, _ in error.trailing_metadata() or ())
