@@ -65,7 +65,7 @@ chaos: $(READY) ## Disturb a fleet at random and account for every run (MINUTES=
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove environments and caches, not data
-	@rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) .venv-* .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml .ci/venv

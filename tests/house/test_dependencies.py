@@ -16,6 +16,7 @@ MODULES = {
     "protobuf": "google.protobuf",
     "grpcio-health-checking": "grpc_health",
     "grpcio-reflection": "grpc_reflection",
+    "jsonschema-rs": "jsonschema_rs",
 }
 SOURCES = ("proto", "lua", "store", "hub", "worker_sdk")
 
