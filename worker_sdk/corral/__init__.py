@@ -68,6 +68,7 @@ from corral.inputs import InputPage, InputRecord
 from corral.news import RunNews, RunStream
 from corral.offers import Decline, Offer
 from corral.parts import ChunkGap, EphemeralEvent, StreamRestarted
+from corral.queues import ClassQueue, KindQueue, Queues
 from corral.records import (
     AttemptRecord,
     Drained,
@@ -122,6 +123,7 @@ __all__ = [
     "Capability",
     "ChunkGap",
     "ChunkTooLarge",
+    "ClassQueue",
     "Client",
     "Context",
     "CorralError",
@@ -145,6 +147,7 @@ __all__ = [
     "InputTimedOut",
     "InternalHubError",
     "InvalidRequest",
+    "KindQueue",
     "NoHub",
     "NoMatchingWorker",
     "NotImplementedByHub",
@@ -152,6 +155,7 @@ __all__ = [
     "PayloadTooLarge",
     "PermissionDenied",
     "QueueRecord",
+    "Queues",
     "Reactive",
     "ResourceExhausted",
     "Result",

@@ -20,6 +20,7 @@ from corral.filters import RunFilter, WorkerFilter
 from corral.handlers import Handler
 from corral.inputs import InputPage, InputRecord
 from corral.parts import Ephemeral
+from corral.queues import Queues
 from corral.records import (
     Drained,
     Event,
@@ -237,6 +238,10 @@ class SyncClient:
     def resume(self, kind: str) -> list[str]:
         """Gives out the runs of a kind again; gives the kinds that are still paused."""
         return self._wait(lambda: self._client.resume(kind))
+
+    def queues(self, kind: str = "") -> Queues:
+        """Lists what waits by kind, band and class; see `Client.queues`."""
+        return self._wait(lambda: self._client.queues(kind))
 
     def explain(self, run_id: str) -> Explanation:
         """Says why a run waits; see `Client.explain`."""

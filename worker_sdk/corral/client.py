@@ -20,6 +20,7 @@ from corral.filters import RunFilter, WorkerFilter, run_filter, worker_filter
 from corral.handlers import Handler
 from corral.inputs import InputPage
 from corral.news import RunNews
+from corral.queues import Queues, list_queues
 from corral.records import (
     Drained,
     RunPage,
@@ -221,6 +222,10 @@ class Client:
     async def resume(self, kind: str) -> list[str]:
         """Gives out the runs of a kind again; gives the kinds that are still paused."""
         return await operations.pause(self._hubs, kind, False, self.timeout)
+
+    async def queues(self, kind: str = "") -> Queues:
+        """Lists what waits by kind, band and class; only of one kind when it is named."""
+        return await list_queues(self._hubs, kind, self.timeout)
 
     async def explain(self, run_id: str) -> Explanation:
         """Says why a run waits: what each worker lacks, and what stands before it in line."""

@@ -11,7 +11,7 @@ from typing import Any
 from corral.calls import Hubs
 from corral.parts import ChunkGap, Ephemeral, EphemeralEvent, Position, StreamRestarted
 from corral.records import Event, GapInEvents, RunSnapshot, event_from_wire, run_from_wire
-from corral.subscription import Messages
+from corral.subscription import Messages, before_gap
 from corral_proto.v1 import orchestrator_pb2
 
 CHUNK = "chunk"
@@ -59,6 +59,7 @@ class RunNews:
                         for item in position.skip(message.gap):
                             yield item
                     case "gap":
+                        self.cursor = before_gap(message.gap)
                         yield GapInEvents(
                             run_id=self.run_id,
                             first=message.gap.first,

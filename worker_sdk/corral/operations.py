@@ -6,13 +6,12 @@ its way is asked for again; every one of these calls may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from corral.calls import Hubs, Method
-from corral.errors import InvalidRequest
 from corral.explanation import Explanation, explanation_from_wire
-from corral.records import status_to_wire
-from corral_proto.v1 import common_pb2
+from corral.filters import RunFilter, WorkerFilter, something
+from corral.records import Drained, WorkerRecord, durability_text, worker_from_wire
 from corral_proto.v1 import orchestrator_pb2 as pb
 
 MAX_RETRY_IDS = 256
@@ -23,6 +22,12 @@ _CANCEL_MANY = Method[pb.CancelWorkflowsRequest, pb.CancelWorkflowsResponse](
 _RETRY = Method[pb.RetryRunsRequest, pb.RetryRunsResponse](
     "RetryRuns", pb.RetryRunsResponse.FromString
 )
+_LIST_WORKERS = Method[pb.ListWorkersRequest, pb.ListWorkersResponse](
+    "ListWorkers", pb.ListWorkersResponse.FromString
+)
+_DRAIN_MANY = Method[pb.DrainWorkersRequest, pb.DrainWorkersResponse](
+    "DrainWorkers", pb.DrainWorkersResponse.FromString
+)
 _PAUSE = Method[pb.PauseQueueRequest, pb.PauseQueueResponse](
     "PauseQueue", pb.PauseQueueResponse.FromString
 )
@@ -31,40 +36,17 @@ _EXPLAIN = Method[pb.ExplainRunRequest, pb.ExplainRunResponse](
 )
 
 
-def statuses_to_wire(statuses: Sequence[str]) -> list[common_pb2.RunStatus]:
-    """Gives the wire form of statuses; raises `InvalidRequest` for one that is none."""
-    if isinstance(statuses, str):
-        raise InvalidRequest(
-            f"statuses is the text {statuses!r}; give a list, e.g. [{statuses!r}].",
-            field="statuses",
-        )
-    try:
-        return [status_to_wire(status) for status in statuses]
-    except ValueError as error:
-        raise InvalidRequest(str(error), field="statuses") from error
+async def cancel_matching(hubs: Hubs, chosen: RunFilter, reason: str, timeout: float) -> list[str]:
+    """Cancels what a filter names, page by page, and gives the ids.
 
-
-def run_filter(
-    workflow: str, statuses: Sequence[str], labels: Mapping[str, str] | None
-) -> pb.RunFilter:
-    """Makes a filter; raises `InvalidRequest` for one that would mean every run there is."""
-    if not workflow and not statuses and not labels:
-        raise InvalidRequest(
-            "The filter names nothing, which would be every run. Give a workflow, statuses or "
-            "labels.",
-            field="filter",
-        )
-    return pb.RunFilter(workflow=workflow, statuses=statuses_to_wire(statuses), labels=labels or {})
-
-
-async def cancel_matching(
-    hubs: Hubs, chosen: pb.RunFilter, reason: str, timeout: float
-) -> list[str]:
-    """Cancels what a filter names, page by page, and gives the ids."""
+    Raises `InvalidRequest` for a filter that names nothing.
+    """
+    something(chosen)
+    wire = chosen.to_wire()
     run_ids: list[str] = []
     cursor = ""
     while True:
-        request = pb.CancelWorkflowsRequest(filter=chosen, reason=reason, cursor=cursor)
+        request = pb.CancelWorkflowsRequest(filter=wire, reason=reason, cursor=cursor)
         response = await hubs.call(_CANCEL_MANY, request, timeout)
         run_ids.extend(response.run_ids)
         cursor = response.cursor
@@ -72,12 +54,17 @@ async def cancel_matching(
             return run_ids
 
 
-async def retry_matching(hubs: Hubs, chosen: pb.RunFilter, timeout: float) -> dict[str, str]:
-    """Retries what a filter names, page by page, and gives the verdict on each run."""
+async def retry_matching(hubs: Hubs, chosen: RunFilter, timeout: float) -> dict[str, str]:
+    """Retries what a filter names, page by page, and gives the verdict on each run.
+
+    Raises `InvalidRequest` for a filter that names nothing.
+    """
+    something(chosen)
+    wire = chosen.to_wire()
     verdicts: dict[str, str] = {}
     cursor = ""
     while True:
-        request = pb.RetryRunsRequest(filter=chosen, cursor=cursor)
+        request = pb.RetryRunsRequest(filter=wire, cursor=cursor)
         response = await hubs.call(_RETRY, request, timeout)
         verdicts.update((item.run_id, item.verdict) for item in response.items)
         cursor = response.cursor
@@ -93,6 +80,43 @@ async def retry_named(hubs: Hubs, run_ids: Sequence[str], timeout: float) -> dic
         response = await hubs.call(_RETRY, request, timeout)
         verdicts.update((item.run_id, item.verdict) for item in response.items)
     return verdicts
+
+
+async def list_workers(hubs: Hubs, chosen: WorkerFilter, timeout: float) -> list[WorkerRecord]:
+    """Lists what a filter names, page by page."""
+    wire = chosen.to_wire()
+    workers: list[WorkerRecord] = []
+    cursor = ""
+    while True:
+        request = pb.ListWorkersRequest(filter=wire, limit=256, cursor=cursor)
+        response = await hubs.call(_LIST_WORKERS, request, timeout)
+        workers.extend(worker_from_wire(worker) for worker in response.workers)
+        cursor = response.cursor
+        if not cursor:
+            return workers
+
+
+async def drain_matching(
+    hubs: Hubs, chosen: WorkerFilter, immediate: bool, timeout: float
+) -> dict[str, Drained]:
+    """Drains what a filter names, page by page, and gives what each worker still has.
+
+    Raises `InvalidRequest` for a filter that names nothing.
+    """
+    something(chosen)
+    wire = chosen.to_wire()
+    mode = pb.DRAIN_MODE_IMMEDIATE if immediate else pb.DRAIN_MODE_GRACEFUL
+    drained: dict[str, Drained] = {}
+    cursor = ""
+    while True:
+        request = pb.DrainWorkersRequest(filter=wire, mode=mode, cursor=cursor)
+        response = await hubs.call(_DRAIN_MANY, request, timeout)
+        durability = durability_text(response.durability)
+        for item in response.items:
+            drained[item.worker_id] = Drained(in_flight=item.in_flight, durability=durability)
+        cursor = response.cursor
+        if not cursor:
+            return drained
 
 
 async def pause(hubs: Hubs, kind: str, paused: bool, timeout: float) -> list[str]:

@@ -112,8 +112,11 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to a run; numbers of a run grow by one from 1.
 
-    Types `status.<status>` are changes of status, others are the handler's. `cursor` is where
-    a new subscription goes on after this event.
+    Types `status.<status>` are changes of status, `input.<what>` are about questions, others
+    are the handler's. `cursor` is where a new subscription goes on after this event. `fence` is
+    that of the assignment whose handler emitted it, empty for what the hub says: an event of an
+    attempt that was lost has another fence than the run's latest. `workflow` is there in a
+    subscription of all runs only.
     """
 
     run_id: str
@@ -123,14 +126,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     time_ms: int
     attempt: int
     cursor: str
+    fence: str
+    workflow: str
 
 
 class GapInEvents(msgspec.Struct, frozen=True, kw_only=True):
     """Stands in a subscription where events are gone for good.
 
     `first` and `last` are the missing numbers of a run, 0 in a subscription of all runs.
-    `reason` is `trimmed` (beyond the limit of events) or `epoch` (the store lost its latest
-    writes). `type` is always `gap`.
+    `reason` is `trimmed` (beyond the bound of the feed) or `epoch` (the store lost its latest
+    writes; in a run that went on since, other events have these numbers now, and follow).
+    `type` is always `gap`.
     """
 
     run_id: str
@@ -294,6 +300,8 @@ def event_from_wire(wire: common_pb2.Event) -> Event:
         time_ms=wire.time_ms,
         attempt=wire.attempt,
         cursor=wire.cursor,
+        fence=wire.fence,
+        workflow=wire.workflow,
     )
 
 

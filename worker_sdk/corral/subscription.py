@@ -18,11 +18,14 @@ from corral import refusals
 from corral.addresses import Address
 from corral.calls import SERVICE, Hubs
 from corral.errors import CorralError, Unavailable
+from corral.filters import RunFilter
 from corral.records import Event, GapInEvents, RunSnapshot, event_from_wire, run_from_wire
 from corral_proto.v1 import orchestrator_pb2
 
 # Hubs ping every 15 s: three missing ones are a dead stream.
 SILENCE_SECONDS = 50.0
+# A cursor that stands before everything that the feed still has.
+START_OF_FEED = "0-0"
 
 
 class RunEvents:
@@ -57,6 +60,7 @@ class RunEvents:
                         self.cursor = event.cursor or self.cursor
                         yield event
                     case "gap":
+                        self.cursor = before_gap(message.gap)
                         yield GapInEvents(
                             run_id=self.run_id,
                             first=message.gap.first,
@@ -74,32 +78,37 @@ class RunEvents:
 
 
 class AllEvents:
-    """The events of all runs of the namespace, without an end.
+    """The events of all runs of the namespace that match, without an end when it follows.
 
     Iterate over it for `Event` and `GapInEvents`; `cursor` is where another one goes on.
     """
 
     def __init__(
-        self, hubs: Hubs, cursor: str, workflow: str, status_only: bool, timeout: float
+        self,
+        hubs: Hubs,
+        cursor: str,
+        filter: RunFilter,
+        status_only: bool,
+        follow: bool,
+        timeout: float,
     ) -> None:
         self.cursor = cursor
         self._hubs = hubs
-        self._workflow = workflow
+        self._filter = filter.to_wire()
         self._status_only = status_only
+        self._follow = follow
         self._timeout = timeout
 
     async def __aiter__(self) -> AsyncIterator[Event | GapInEvents]:
-        stream = Messages(
-            self._hubs,
-            "SubscribeAll",
-            lambda: orchestrator_pb2.SubscribeAllRequest(
-                cursor=self.cursor, workflow=self._workflow, status_only=self._status_only
-            ),
-            orchestrator_pb2.SubscribeAllResponse.FromString,
-            self._timeout,
-        )
+        end = None
+        if not self._follow:
+            end = await self._newest()
+            self.cursor = self.cursor or START_OF_FEED
+        stream = self._messages(lambda: self.cursor)
         try:
             async for message in stream.messages():
+                if end is not None and _is_beyond(message, end):
+                    return
                 match message.WhichOneof("message"):
                     case "event":
                         event = event_from_wire(message.event)
@@ -116,10 +125,48 @@ class AllEvents:
                         )
                     case "ping":
                         self.cursor = message.ping.cursor or self.cursor
+                        if end is not None and _entry(self.cursor) >= end:
+                            return
                     case _:
                         pass
         finally:
             stream.cancel()
+
+    async def _newest(self) -> tuple[int, int]:
+        """Where the feed ends: the first thing that a subscription from now on is told."""
+        stream = self._messages(lambda: "")
+        try:
+            async for message in stream.messages():
+                return _entry(message.ping.cursor)
+        finally:
+            stream.cancel()
+        return 0, 0
+
+    def _messages(self, cursor: Callable[[], str]) -> Messages:
+        return Messages(
+            self._hubs,
+            "SubscribeAll",
+            lambda: orchestrator_pb2.SubscribeAllRequest(
+                cursor=cursor(), filter=self._filter, status_only=self._status_only
+            ),
+            orchestrator_pb2.SubscribeAllResponse.FromString,
+            self._timeout,
+        )
+
+
+def before_gap(gap: orchestrator_pb2.SubscribeRunEventsResponse.Gap) -> str:
+    """The cursor behind which a run goes on after a gap: what is gone is not asked for again."""
+    return f"0-{gap.first - 1}" if gap.first > 1 else ""
+
+
+def _is_beyond(message: orchestrator_pb2.SubscribeAllResponse, end: tuple[int, int]) -> bool:
+    return message.HasField("event") and _entry(message.event.cursor) > end
+
+
+def _entry(cursor: str) -> tuple[int, int]:
+    """The id of the entry of the feed that a cursor is in."""
+    milliseconds, _, sequence = cursor.partition(".")[0].partition("-")
+    return int(milliseconds or 0), int(sequence or 0)
 
 
 class Messages:

@@ -23,6 +23,7 @@ from corral.cli import (
     submit,
     up,
     valkey,
+    waiting,
     worker,
 )
 from corral.version import __version__
@@ -89,6 +90,7 @@ app.command("retry")(queues.retry)
 app.command("explain")(queues.explain)
 app.command("pause")(queues.pause)
 app.command("resume")(queues.resume)
+app.command("queues")(waiting.queues)
 app.command("workers")(fleet.workers)
 app.command("drain")(fleet.drain)
 app.command("stats")(fleet.stats)

@@ -7,6 +7,16 @@ from typing import Annotated
 import typer
 
 from corral.cli.exits import CommandFailed, Exit
+from corral.cli.filtering import (
+    FilterOption,
+    LabelOption,
+    RunKindOption,
+    RunTagOption,
+    StatusOption,
+    WorkerOption,
+    WorkflowOption,
+    runs_chosen,
+)
 from corral.cli.options import (
     Connection,
     HubOption,
@@ -14,30 +24,22 @@ from corral.cli.options import (
     NamespaceOption,
     TimeoutOption,
     TokenOption,
-    pairs,
 )
 from corral.cli.output import clean, print_json
-from corral.cli.runs import check_statuses, status_text
+from corral.cli.runs import status_text
 
 
 def cancel(
     run: Annotated[
         str, typer.Argument(metavar="[RUN]", help="Id of the run.", show_default=False)
     ] = "",
-    workflow: Annotated[
-        str, typer.Option(help="Instead of RUN: the runs of this workflow. Needs --all.")
-    ] = "",
-    status: Annotated[
-        list[str] | None,
-        typer.Option(help="Instead of RUN: runs of this status; may be repeated. Needs --all."),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="Instead of RUN: runs with this label; may be repeated. Needs --all.",
-        ),
-    ] = None,
+    filter: FilterOption = "",
+    workflow: WorkflowOption = "",
+    status: StatusOption = None,
+    label: LabelOption = None,
+    kind: RunKindOption = "",
+    worker: WorkerOption = "",
+    tag: RunTagOption = None,
     all: Annotated[
         bool, typer.Option("--all", help="Yes, all runs that the filter names.")
     ] = False,
@@ -57,28 +59,27 @@ def cancel(
     Examples:
       corral cancel doc-17 --reason "wrong document"
       corral cancel --workflow summarize --status pending --all
+      corral cancel --filter "status=running worker=gpu-1" --all
     """
-    labels = pairs("--label", label)
-    check_statuses(status)
-    filtered = bool(workflow or status or labels)
+    chosen = runs_chosen(filter, workflow, status, label, kind, worker, tag)
+    filtered = bool(chosen)
     if bool(run) == filtered:
-        raise typer.BadParameter("name one RUN, or say which with --workflow, --status or --label")
+        raise typer.BadParameter(
+            "name one RUN, or say which with --filter, or with --workflow, --status, --label, "
+            "--kind, --worker or --tag"
+        )
     if filtered != all:
         raise typer.BadParameter(
             "add --all to cancel every run that the filter names"
             if filtered
-            else "--all goes with --workflow, --status or --label",
+            else "--all goes with a filter of runs",
             param_hint="--all",
         )
     connection = Connection(hub, token, namespace, timeout)
     if not filtered:
         _one(connection, run, reason, json)
         return
-    run_ids = connection.run(
-        lambda client: client.cancel_workflows(
-            workflow=workflow, statuses=status or (), labels=labels, reason=reason
-        )
-    )
+    run_ids = connection.run(lambda client: client.cancel_workflows(filter=chosen, reason=reason))
     if json:
         print_json({"cancelled": run_ids})
         return

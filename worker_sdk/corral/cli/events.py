@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+from corral.cli.filtering import (
+    FilterOption,
+    LabelOption,
+    RunKindOption,
+    RunTagOption,
+    StatusOption,
+    WorkerOption,
+    WorkflowOption,
+    runs_chosen,
+)
 from corral.cli.options import (
     FOLLOW_SECONDS,
     Connection,
@@ -19,9 +29,7 @@ from corral.cli.options import (
 from corral.cli.output import clean, compact, print_json_line
 from corral.client import Client
 from corral.records import Event, GapInEvents
-
-# A cursor that stands before everything that the feed still has.
-START_OF_FEED = "0-0"
+from corral.subscription import START_OF_FEED, AllEvents
 
 
 def events(
@@ -29,18 +37,30 @@ def events(
         str | None, typer.Argument(metavar="[RUN]", help="Id of the run; without one: all runs.")
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+        bool,
+        typer.Option(
+            "--follow/--no-follow", "-f", help="Go on until the run has ended, or until Ctrl-C."
+        ),
     ] = False,
     cursor: Annotated[
         str, typer.Option(help="Go on after this event; every event carries its cursor.")
     ] = "",
     from_start: Annotated[
-        bool, typer.Option("--from-start", help="All runs: begin with the oldest event kept.")
+        bool,
+        typer.Option(
+            "--from-start", help="All runs, with --follow: begin with the oldest event kept."
+        ),
     ] = False,
-    workflow: Annotated[str, typer.Option(help="All runs: only those of this workflow.")] = "",
     status_only: Annotated[
         bool, typer.Option("--status-only", help="All runs: only changes of status.")
     ] = False,
+    filter: FilterOption = "",
+    workflow: WorkflowOption = "",
+    status: StatusOption = None,
+    label: LabelOption = None,
+    kind: RunKindOption = "",
+    worker: WorkerOption = "",
+    tag: RunTagOption = None,
     json: JsonOption = False,
     hub: HubOption = None,
     token: TokenOption = None,
@@ -49,29 +69,38 @@ def events(
 ) -> None:
     """Show the events of a run so far, or follow them. With --json, one event to a line.
 
-    Without RUN, follows the events of all runs from now on, until Ctrl-C.
+    Without RUN, the events of all runs that match, as far as they are kept; with --follow those
+    from now on. A status is that of the events, and leaves only changes of status.
 
     \b
     Examples:
       corral events doc-17 --follow
-      corral events --workflow summarize --status-only --json
+      corral events --follow --workflow summarize --status-only --json
+      corral events --filter "status=failed,cancelled label.team=search"
     """
     if cursor and from_start:
         raise typer.BadParameter("--cursor and --from-start exclude each other")
-    if run is not None and (from_start or workflow or status_only):
+    chosen = runs_chosen(filter, workflow, status, label, kind, worker, tag)
+    if run is not None and (from_start or status_only or chosen):
         raise typer.BadParameter(
-            "--from-start, --workflow and --status-only are for the events of all runs; "
+            "filters, --from-start and --status-only are for the events of all runs; "
             "leave RUN away, or leave them away"
         )
-    endless = run is None or follow
     connection = Connection(
-        hub, token, namespace, max(timeout, FOLLOW_SECONDS) if endless else timeout
+        hub, token, namespace, max(timeout, FOLLOW_SECONDS) if follow else timeout
     )
-    if run is None:
-        first = START_OF_FEED if from_start else cursor
-        connection.run(lambda client: _all(client, first, workflow, status_only, json))
-    else:
+    if run is not None:
         connection.run(lambda client: _one(client, run, cursor, follow, json))
+        return
+    first = START_OF_FEED if from_start else cursor
+    connection.run(
+        lambda client: _all(
+            client.subscribe_all(
+                cursor=first, filter=chosen, status_only=status_only, follow=follow
+            ),
+            json,
+        )
+    )
 
 
 async def _one(client: Client, run_id: str, cursor: str, follow: bool, json: bool) -> None:
@@ -86,16 +115,14 @@ async def _one(client: Client, run_id: str, cursor: str, follow: bool, json: boo
             return
 
 
-async def _all(client: Client, cursor: str, workflow: str, status_only: bool, json: bool) -> None:
-    async for event in client.subscribe_all(
-        cursor=cursor, workflow=workflow, status_only=status_only
-    ):
+async def _all(events: AllEvents, json: bool) -> None:
+    async for event in events:
         _print(event, json, with_run=True)
 
 
 def _number(cursor: str) -> int:
     """The number of the last event seen; 0 for a cursor that only the hub can judge."""
-    number = cursor.rpartition("-")[2]
+    number = "".join(cursor.split("-")[1:2])
     return int(number) if number.isdigit() else 0
 
 

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from corral.cli.exits import CommandFailed, Exit
+from corral.cli.filtering import (
+    FilterOption,
+    LabelOption,
+    WorkerKindOption,
+    WorkerTagOption,
+    workers_chosen,
+)
 from corral.cli.options import (
     Connection,
     HubOption,
@@ -20,9 +26,10 @@ from corral.records import WorkerRecord
 
 
 def workers(
-    kind: Annotated[
-        str, typer.Option(help="Only workers that offer this kind, e.g. workflow:summarize.")
-    ] = "",
+    filter: FilterOption = "",
+    kind: WorkerKindOption = "",
+    tag: WorkerTagOption = None,
+    label: LabelOption = None,
     json: JsonOption = False,
     hub: HubOption = None,
     token: TokenOption = None,
@@ -34,10 +41,12 @@ def workers(
     \b
     Examples:
       corral workers --kind workflow:summarize
+      corral workers --filter "tag.gpu=a100 label.zone=2"
       corral workers --json | jq '.[].worker_id'
     """
+    chosen = workers_chosen(filter, kind, tag, label)
     connection = Connection(hub, token, namespace, timeout)
-    found = connection.run(lambda client: client.list_workers(kind=kind))
+    found = connection.run(lambda client: client.list_workers(filter=chosen))
     if json:
         print_json(found)
         return
@@ -63,10 +72,10 @@ def drain(
     worker: Annotated[
         str | None, typer.Argument(metavar="[WORKER]", help="Id of the worker.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="Instead: all workers that offer this kind.")] = "",
-    tag: Annotated[
-        list[str] | None, typer.Option(help="Instead: all workers with this tag, key=value.")
-    ] = None,
+    filter: FilterOption = "",
+    kind: WorkerKindOption = "",
+    tag: WorkerTagOption = None,
+    label: LabelOption = None,
     immediate: Annotated[
         bool,
         typer.Option("--immediate", help="Also give back what it runs, for other workers to do."),
@@ -84,13 +93,17 @@ def drain(
       corral drain worker-a
       corral drain worker-a --immediate
       corral drain --kind workflow:summarize --tag region=us-west
+      corral drain --filter "worker=gpu-1,gpu-2 tag.gpu=a100"
     """
+    chosen = workers_chosen(filter, kind, tag, label)
+    if (worker is None) != bool(chosen):
+        raise typer.BadParameter(
+            "name one WORKER, or say which with --filter, or with --kind, --tag or --label"
+        )
     connection = Connection(hub, token, namespace, timeout)
-    if worker is None or kind or tag:
-        if worker is not None:
-            raise CommandFailed("Name a worker, or choose by --kind and --tag.", Exit.USAGE)
+    if worker is None:
         found = connection.run(
-            lambda client: client.drain_workers(kind=kind, tags=tag or (), immediate=immediate)
+            lambda client: client.drain_workers(filter=chosen, immediate=immediate)
         )
         if json:
             print_json({name: one.in_flight for name, one in found.items()})

@@ -7,6 +7,16 @@ from typing import Annotated
 import typer
 
 from corral.cli.exits import CommandFailed, Exit
+from corral.cli.filtering import (
+    FilterOption,
+    LabelOption,
+    RunKindOption,
+    RunTagOption,
+    StatusOption,
+    WorkerOption,
+    WorkflowOption,
+    runs_chosen,
+)
 from corral.cli.options import (
     Connection,
     HubOption,
@@ -14,10 +24,9 @@ from corral.cli.options import (
     NamespaceOption,
     TimeoutOption,
     TokenOption,
-    pairs,
 )
 from corral.cli.output import clean, print_fields, print_json, print_table
-from corral.cli.runs import RunArgument, check_statuses
+from corral.cli.runs import RunArgument
 from corral.explanation import Explanation
 
 KindArgument = Annotated[
@@ -29,26 +38,21 @@ def retry(
     run: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids of runs.")
     ] = None,
-    workflow: Annotated[
-        str, typer.Option(help="Instead of RUN: the failed runs of this workflow.")
-    ] = "",
-    status: Annotated[
-        list[str] | None,
-        typer.Option(help="With a filter: failed (default) or cancelled; may be repeated."),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE", help="Instead of RUN: runs with this label; may be repeated."
-        ),
-    ] = None,
+    filter: FilterOption = "",
+    workflow: WorkflowOption = "",
+    status: StatusOption = None,
+    label: LabelOption = None,
+    kind: RunKindOption = "",
+    worker: WorkerOption = "",
+    tag: RunTagOption = None,
     json: JsonOption = False,
     hub: HubOption = None,
     token: TokenOption = None,
     namespace: NamespaceOption = None,
     timeout: TimeoutOption = 10.0,
 ) -> None:
-    """Give failed or cancelled runs a new set of attempts.
+    """Give failed or cancelled runs a new set of attempts; with a filter failed ones, unless it
+    names a status.
 
     A run that was named and cannot be retried, as it has not ended, is completed or unknown,
     makes the exit code 3.
@@ -57,17 +61,17 @@ def retry(
     Examples:
       corral retry doc-17 doc-18
       corral retry --workflow summarize --label team=search
+      corral retry --filter "status=failed,cancelled workflow=summarize"
     """
-    labels = pairs("--label", label)
-    check_statuses(status)
-    filtered = bool(workflow or status or labels)
-    if bool(run) == filtered:
-        raise typer.BadParameter("name each RUN, or say which with --workflow or --label")
+    chosen = runs_chosen(filter, workflow, status, label, kind, worker, tag)
+    if bool(run) == bool(chosen):
+        raise typer.BadParameter(
+            "name each RUN, or say which with --filter, or with --workflow, --status, --label, "
+            "--kind, --worker or --tag"
+        )
     connection = Connection(hub, token, namespace, timeout)
     verdicts = connection.run(
-        lambda client: client.retry_runs(
-            run or (), workflow=workflow, statuses=status or (), labels=labels
-        )
+        lambda client: client.retry_runs(run or (), filter=None if run else chosen)
     )
     if json:
         print_json(verdicts)

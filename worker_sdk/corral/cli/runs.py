@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from corral.cli.filtering import (
+    FilterOption,
+    LabelOption,
+    RunKindOption,
+    RunTagOption,
+    StatusOption,
+    WorkerOption,
+    WorkflowOption,
+    runs_chosen,
+)
 from corral.cli.options import (
     Connection,
     HubOption,
@@ -17,20 +26,22 @@ from corral.cli.options import (
 )
 from corral.cli.output import clock, compact, print_fields, print_json, print_table, span
 from corral.client import Client
-from corral.records import ErrorRecord, RunSnapshot, RunStatus
+from corral.filters import RunFilter
+from corral.records import ErrorRecord, RunSnapshot
 
 PAGE = 256
-STATUSES = tuple(status for status in RunStatus if status is not RunStatus.UNKNOWN)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
 
 
 def runs(
-    status: Annotated[
-        list[str] | None,
-        typer.Option(help="Only runs of this status, e.g. failed; may be repeated."),
-    ] = None,
-    workflow: Annotated[str, typer.Option(help="Only runs of this workflow.")] = "",
+    filter: FilterOption = "",
+    workflow: WorkflowOption = "",
+    status: StatusOption = None,
+    label: LabelOption = None,
+    kind: RunKindOption = "",
+    worker: WorkerOption = "",
+    tag: RunTagOption = None,
     limit: Annotated[int, typer.Option(min=1, help="How many runs at most.")] = 20,
     json: JsonOption = False,
     hub: HubOption = None,
@@ -44,10 +55,11 @@ def runs(
     Examples:
       corral runs --status failed --status cancelled
       corral runs --workflow summarize --limit 100 --json
+      corral runs --filter "label.team=search tag.gpu=*"
     """
-    check_statuses(status)
+    chosen = runs_chosen(filter, workflow, status, label, kind, worker, tag)
     connection = Connection(hub, token, namespace, timeout)
-    found = connection.run(lambda client: _list(client, status or [], workflow, limit))
+    found = connection.run(lambda client: _list(client, chosen, limit))
     if json:
         print_json(found)
         return
@@ -68,18 +80,13 @@ def runs(
     )
 
 
-async def _list(
-    client: Client, statuses: list[str], workflow: str, limit: int
-) -> list[RunSnapshot]:
+async def _list(client: Client, chosen: RunFilter, limit: int) -> list[RunSnapshot]:
     """Reads pages until there are enough runs: a page of a filtered listing may be short."""
     found: list[RunSnapshot] = []
     cursor = ""
     while True:
         page = await client.list_runs(
-            statuses=statuses,
-            workflow=workflow,
-            limit=min(PAGE, limit - len(found)),
-            cursor=cursor,
+            filter=chosen, limit=min(PAGE, limit - len(found)), cursor=cursor
         )
         found.extend(page.runs)
         cursor = page.cursor
@@ -125,15 +132,6 @@ def describe(
                 for attempt in found.attempts
             ),
         )
-
-
-def check_statuses(statuses: Sequence[str] | None) -> None:
-    """Complains about a status that there is not."""
-    for one in statuses or ():
-        if one not in STATUSES:
-            raise typer.BadParameter(
-                f"{one!r} is no status: use {', '.join(STATUSES)}", param_hint="--status"
-            )
 
 
 def status_text(run: RunSnapshot) -> str:
