@@ -71,7 +71,7 @@ class Hub:
             raise Misconfigured(f"valkey: {error}", field="valkey") from error
         self._relays = Relays()
         self._hints = Hints(
-            self._store.leases,
+            self._store.hints,
             config.name,
             self._delivery.wake,
             self._subscriptions.hint,

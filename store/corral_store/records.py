@@ -245,6 +245,32 @@ class QueueRow:
 
 
 @dataclass(slots=True, frozen=True)
+class ClassRow:
+    """What waits of one class in one band; `oldest_ms` is 0 when it is not known."""
+
+    kind: str
+    band: int
+    class_: str
+    class_json: bytes
+    waiting: int
+    flows: int
+    deficit: float
+    oldest_ms: int
+    placeable: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Queues:
+    """A page of what waits. `kinds`: name, waiting runs, paused; `more`: where the next page
+    begins as kind and step, kind "" at the end."""
+
+    rows: tuple[ClassRow, ...]
+    kinds: tuple[tuple[str, int, bool], ...]
+    more: tuple[str, str]
+    now_ms: int
+
+
+@dataclass(slots=True, frozen=True)
 class Stats:
     """Counters, queues and deficits of a namespace."""
 

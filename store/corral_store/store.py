@@ -1,7 +1,7 @@
 """The store of one hub: its connections, lanes and namespaces put together.
 
-Owns two connections, one for work and one for leases, and the tasks of their lanes.
-Enters a namespace again whenever a connection is new.
+Owns three connections, for work, for leases and for hints, named `corral-hub:<hub>:<what>` in
+CLIENT LIST, and the tasks of their lanes. Enters a namespace again whenever one is new.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class Store:
     ) -> None:
         self.hub = hub
         self.settings = settings or Settings()
-        self.work = Connection(url, barrier=barrier, name=f"corral-{hub}-work")
-        self.leases = Connection(url, name=f"corral-{hub}-leases")
+        self.work = Connection(url, barrier=barrier, name=f"corral-hub:{hub}:work")
+        self.leases = Connection(url, name=f"corral-hub:{hub}:leases")
+        self.hints = Connection(url, name=f"corral-hub:{hub}:hints")
         self._on_letters = on_letters
         self._on_entered = on_entered
         self._on_doubt = on_doubt
@@ -74,6 +75,7 @@ class Store:
         await cancel_all(self._tasks)
         await self.work.close()
         await self.leases.close()
+        await self.hints.close()
 
     def namespace(self, name: str) -> Transitions:
         """The transitions of a namespace; it is created by its first call."""

@@ -16,6 +16,7 @@ from corral_store.batching import ITEMS_PER_CALL, Lane
 from corral_store.connection import root_of
 from corral_store.filters import RunFilter, WorkerFilter
 from corral_store.records import (
+    ClassRow,
     Described,
     Explained,
     Feed,
@@ -28,6 +29,7 @@ from corral_store.records import (
     Opened,
     Question,
     QueueRow,
+    Queues,
     Report,
     Ring,
     RunEvents,
@@ -273,6 +275,24 @@ class Transitions:
         return Stats(
             {name: int(n) for name, n in table(totals).items()}, rows, int(facts[0]),
             text(facts[1]) == "1", int(facts[2]), tuple(text(hub) for hub in hubs),
+        )  # fmt: skip
+
+    async def queues(self, kind: str, limit: int, cursor: tuple[str, str]) -> Queues:
+        """A page of what waits, by kind, band and class."""
+        rows, (kinds, (*more, now)) = await self._call(
+            self._reads, "queues", (kind, limit, *cursor)
+        )
+        return Queues(
+            tuple(
+                ClassRow(
+                    text(k), int(band), text(c), bytes(json), int(waiting), int(flows),
+                    float(deficit), int(oldest), text(fits) == "1",
+                )
+                for k, band, c, json, waiting, flows, deficit, oldest, fits in rows
+            ),
+            tuple((text(k), int(waiting), text(paused) == "1") for k, waiting, paused in kinds),
+            (text(more[0]), text(more[1])),
+            int(now),
         )  # fmt: skip
 
     async def check(self) -> list[tuple[str, str]]:

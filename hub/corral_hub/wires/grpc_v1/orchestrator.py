@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from corral_hub import filters, inputs, names
+from corral_hub import filters, inputs, names, queues
 from corral_hub.config import HubConfig
 from corral_hub.errors import HubError
 from corral_hub.following import Following, Parts, PartsGap
 from corral_hub.orchestrator import Accepted, Orchestrator, check_count
 from corral_hub.requests import SubmitRequest
 from corral_hub.subscriptions import FeedEvent, Gap, Quiet, Seen, Subscriptions
-from corral_hub.wires.grpc_v1 import reading, relaying, remembering, writing
+from corral_hub.wires.grpc_v1 import queueing, reading, relaying, remembering, writing
 from corral_hub.wires.grpc_v1.status import detail_of
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
@@ -183,6 +183,12 @@ class OrchestratorService:
     ) -> pb.ExplainRunResponse:
         return writing.explained(await self._orchestrator.explain(t, request.run_id))
 
+    async def ListQueues(
+        self, request: pb.ListQueuesRequest, t: Transitions
+    ) -> pb.ListQueuesResponse:
+        page = await queues.list_queues(t, request.kind, request.limit, request.cursor)
+        return queueing.response(page)
+
     async def GetStats(self, request: pb.GetStatsRequest, t: Transitions) -> pb.GetStatsResponse:
         return writing.stats(await self._orchestrator.stats(t))
 
@@ -247,6 +253,7 @@ UNARY: dict[str, Any] = {
     "PauseQueue": pb.PauseQueueRequest,
     "ExplainRun": pb.ExplainRunRequest,
     "GetStats": pb.GetStatsRequest,
+    "ListQueues": pb.ListQueuesRequest,
 }
 STREAMS: dict[str, Any] = {
     "SubscribeRunEvents": pb.SubscribeRunEventsRequest,

@@ -1,0 +1,24 @@
+"""An operator sees in CLIENT LIST whose connections those are."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import redis
+
+from corral_hub.config import HubConfig
+from corral_hub.hub import Hub
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_every_connection_of_a_hub_says_whose_it_is_and_what_for(valkey: str) -> None:
+    store = redis.Redis.from_url(valkey, protocol=2)
+    lanes = {f"corral-hub:a:{lane}" for lane in ("work", "leases", "hints")}
+    async with Hub(HubConfig(name="a", listen="127.0.0.1:0", valkey=valkey)):
+        async with asyncio.timeout(20):
+            # That of the leases is there with the first renewal.
+            while not lanes <= {client["name"] for client in store.client_list()}:
+                await asyncio.sleep(0.05)
+    store.close()
