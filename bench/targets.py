@@ -79,8 +79,8 @@ TARGETS = (
     _most("events", "events missed, twice or out of order", "events.wrong", 0),
     _most("cpu", "Valkey time of a whole run in batches, µs", "cpu.valkey_per_run", 60),
     _least("durability", "fsync over memory", "durability.fsync", 0.75, "durability.memory"),
-    _least("chunks", "parts of 100 answers at once over two hubs, per second", "chunks.rate", 10_000),
-    _most("chunks", "from yield to subscriber, p50 in ms, 20 of which gather", "chunks.p50", 25),
+    _least("chunks", "parts of 100 streamed answers per second", "chunks.rate", 10_000),
+    _most("chunks", "from yield to subscriber, p50 in ms", "chunks.p50", 25),
 )  # fmt: skip
 
 

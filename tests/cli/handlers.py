@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -31,3 +32,13 @@ async def boom() -> None:
 @worker.workflow("forever")
 async def forever() -> None:
     await anyio.sleep_forever()
+
+
+@worker.workflow("story")
+async def story(ctx: corral.Context, words: list[str]) -> AsyncIterator[str | corral.Result[int]]:
+    for number, word in enumerate(words, start=1):
+        yield word
+        ctx.log.info("said %s", word)
+        ctx.progress(number / len(words), "\x1b[31mred")
+        await anyio.sleep(0.05)
+    yield corral.Result(len(words))

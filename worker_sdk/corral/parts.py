@@ -20,7 +20,7 @@ class EphemeralEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     `type` is `chunk` (a part of the answer), `progress` (`fraction`, `note`) or `log`
     (`level`, `message`, or how many lines were `dropped`); `payload` is its JSON. `number`
-    counts all of an attempt from 1.
+    counts all of an attempt from 1. `ephemeral` is always true.
     """
 
     run_id: str
@@ -28,24 +28,30 @@ class EphemeralEvent(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     type: str
     payload: Any
+    ephemeral: bool = True
 
 
 class ChunkGap(msgspec.Struct, frozen=True, kw_only=True):
     """Ephemeral events that are gone: their numbers, both ends included.
 
     `reason` is `slow` (the subscriber fell behind, or came late: they are no longer kept) or
-    `relay` (lost between hubs, or with one).
+    `relay` (lost between hubs, or with one). `type` is always `chunk_gap`.
     """
 
     first: int
     last: int
     reason: str
+    type: str = "chunk_gap"
 
 
 class StreamRestarted(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows is of another attempt: what came before will not be continued."""
+    """What follows is of another attempt: what came before will not be continued.
+
+    `type` is always `stream_restarted`.
+    """
 
     attempt: int
+    type: str = "stream_restarted"
 
 
 Ephemeral = EphemeralEvent | ChunkGap | StreamRestarted

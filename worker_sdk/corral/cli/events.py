@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from corral.cli import news
 from corral.cli.filtering import (
     FilterOption,
     LabelOption,
@@ -69,6 +70,7 @@ def events(
 ) -> None:
     """Show the events of a run so far, or follow them. With --json, one event to a line.
 
+    With RUN and --follow, also parts of its answer, progress and lines of its log.
     Without RUN, the events of all runs that match, as far as they are kept; with --follow those
     from now on. A status is that of the events, and leaves only changes of status.
 
@@ -104,14 +106,17 @@ def events(
 
 
 async def _one(client: Client, run_id: str, cursor: str, follow: bool, json: bool) -> None:
-    # Without --follow, what has happened by now is enough, even when the run goes on.
-    last = None if follow else (await client.describe_workflow(run_id)).last_event
-    if last is not None and last == _number(cursor):
+    if follow:
+        await news.follow(client, run_id, cursor, lambda event: _line(event, []), json=json)
+        return
+    # What has happened by now is enough, even when the run goes on.
+    last = (await client.describe_workflow(run_id)).last_event
+    if last == _number(cursor):
         return
     async for event in client.subscribe_run_events(run_id, cursor=cursor):
         _print(event, json, with_run=False)
         reached = event.number if isinstance(event, Event) else event.last
-        if last is not None and reached >= last:
+        if reached >= last:
             return
 
 
@@ -130,13 +135,16 @@ def _print(event: Event | GapInEvents, json: bool, *, with_run: bool) -> None:
     if json:
         print_json_line(event)
         return
-    run = [event.run_id] if with_run and event.run_id else []
+    print(_line(event, [event.run_id] if with_run and event.run_id else []), flush=True)
+
+
+def _line(event: Event | GapInEvents, run: list[str]) -> str:
     if isinstance(event, GapInEvents):
         numbers = f" {event.first} to {event.last}" if event.last else ""
         words = [*run, f"events{numbers} are gone ({event.reason})"]
     else:
         words = [_time(event.time_ms), *run, f"#{event.number}", event.type, compact(event.payload)]
-    print("  ".join(clean(word) for word in words).rstrip(), flush=True)
+    return "  ".join(clean(word) for word in words).rstrip()
 
 
 def _time(time_ms: int) -> str:
