@@ -82,7 +82,7 @@ def test_what_does_not_exist_is_refused_by_name(cli: Cli, arguments: list[str]) 
 
 def test_drain_by_filter_needs_a_filter_and_leaves_the_others_alone(cli: Cli) -> None:
     assert cli("drain", "--kind", "workflow:nobody", "--json").json == {}
-    assert cli("drain").code == Exit.REFUSED
+    assert cli("drain").code == Exit.USAGE
     assert cli("drain", "w", "--kind", "k").code == Exit.USAGE
 
 
@@ -127,7 +127,7 @@ def test_events_of_a_waiting_run_end_where_it_stands(cli: Cli) -> None:
 
 def test_events_of_all_runs_are_followed(cli: Cli, fleet: Up) -> None:
     cli("submit", "hello", '"ann"', "--run-id", "events-all-0", "--wait")
-    command = ("events", "--from-start", "--workflow", "hello", "--json")
+    command = ("events", "--follow", "--from-start", "--workflow", "hello", "--json")
     with Process(*command, CORRAL_HUB=fleet.address) as process:
         process.expect("events-all-0")
         cli("submit", "hello", '"ann"', "--run-id", "events-all-1", "--wait")
@@ -138,7 +138,7 @@ def test_events_of_all_runs_are_followed(cli: Cli, fleet: Up) -> None:
 def test_a_reader_that_has_seen_enough_is_no_error(cli: Cli, fleet: Up) -> None:
     cli("submit", "hello", '"ann"', "--wait")
     with subprocess.Popen(
-        [sys.executable, "-m", "corral", "events", "--from-start"],
+        [sys.executable, "-m", "corral", "events", "--follow", "--from-start"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(CORRAL_HUB=fleet.address),
