@@ -107,8 +107,34 @@ def count(ctx: corral.Context) -> dict[str, Any]:
         ctx.checkpoint_sync(n)
         if n == 3 and began_at == 0:
             note(ctx, "waits")
-            ctx.wait_cancelled_sync(60)
+            if ctx.wait_cancelled_sync(60):
+                raise corral.Retry(ctx.cancel_reason)
     return {"began_at": began_at}
+
+
+@worker.workflow
+async def fill(ctx: corral.Context, sizes: list[int]) -> list[str]:
+    """Keeps results of these sizes, and says what became of each."""
+    said: list[str] = []
+    for number, size in enumerate(sizes):
+        try:
+            await ctx.step(f"fill-{number}", str.__mul__, "x", size)
+            said.append("kept")
+        except corral.CorralError as error:
+            said.append(type(error).__name__)
+    return said
+
+
+@worker.workflow
+async def ask_much(ctx: corral.Context, count: int) -> str:
+    """Asks so many questions at once, and says how the first refusal is called."""
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(count):
+                group.start_soon(ctx.request_input, "And now?")
+    except BaseExceptionGroup as errors:
+        return type(errors.exceptions[0]).__name__
+    return "none"
 
 
 @worker.workflow
