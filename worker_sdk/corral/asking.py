@@ -203,7 +203,7 @@ class Asking(Remembering):
         if self._unwind is None:
             raise Parked(key)
         # By cancelling its task, which unwinds what else the handler has begun.
-        self._unwind()
+        self._unwind(self)
 
     def _question(
         self, prompt: str, schema: Any, metadata: Any, key: str | None, timeout: float | None

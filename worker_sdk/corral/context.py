@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from corral import encoding
@@ -72,26 +73,47 @@ class Context(Asking, Keeping, Streaming):
         self.fence: str = assignment.fence
         self.attempt: int = assignment.attempt
         self.workflow: str = assignment.workflow
-        self.capability: str = capability_text(assignment.capability)
         self.priority: int = assignment.priority
-        self.labels: Mapping[str, str] = dict(assignment.labels)
         self.deadline_at_ms: int = assignment.deadline_at_ms
         self.max_run_ms: int = assignment.max_run_ms
-        self.trace = Trace(assignment.trace.traceparent, assignment.trace.tracestate)
         self.device: int | None = assignment.device if assignment.device >= 0 else None
         self.model: str = assignment.model
         self.state: Any = state
         self.cancel_reason: str = ""
-        self.log = RunLog(
-            self,
-            self.workflow,
-            {"run_id": self.run_id, "attempt": self.attempt, "fence": self.fence},
-        )
         self._sink: Sink | None = None
         self._outlet = outlet
         self._cancelled = Flag()
         self._draining = Flag()
         self._ended = False
+
+    # What few handlers look at is made when one does. What refers back to the context must not
+    # be made for each: only the garbage collector frees such a circle.
+
+    @cached_property
+    def capability(self) -> str:
+        """The capability by which the worker was chosen, `kind@version`."""
+        return capability_text(self._assignment.capability)
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """The run's labels."""
+        return dict(self._assignment.labels)
+
+    @cached_property
+    def trace(self) -> Trace:
+        """The trace context that the submitter sent."""
+        sent = self._assignment.trace
+        return Trace(sent.traceparent, sent.tracestate)
+
+    @cached_property
+    def log(self) -> RunLog:
+        """The log of the attempt: the worker's own, and for whoever follows the run."""
+        extra: dict[str, object] = {
+            "run_id": self.run_id,
+            "attempt": self.attempt,
+            "fence": self.fence,
+        }
+        return RunLog(self, self.workflow, extra)
 
     @property
     def sink(self) -> Sink:

@@ -207,7 +207,7 @@ class Remembering:
         self._made: Memory | None = None
         self._stop_reason = ""
         self._over = False
-        self._unwind: Callable[[], None] | None = None
+        self._unwind: Callable[[Any], None] | None = None
 
     @property
     def _memory(self) -> Memory:
@@ -222,8 +222,8 @@ class Remembering:
                     self._made = made
         return self._made
 
-    def unwind_by(self, unwind: Callable[[], None]) -> None:
-        """Sets what unwinds the handler from outside. Called by the executor."""
+    def unwind_by(self, unwind: Callable[[Any], None]) -> None:
+        """Sets what unwinds the handler from outside, given this. Called by the executor."""
         self._unwind = unwind
 
     def tell_stop(self, reason: str) -> None:

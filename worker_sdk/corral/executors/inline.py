@@ -72,7 +72,7 @@ class InlineExecutor:
             _execute(handler, context, value), name=f"corral run {context.run_id}"
         )
         self._tasks[context] = task
-        context.unwind_by(lambda: self.stop(context))
+        context.unwind_by(self.stop)
 
         def ended(task: asyncio.Task[Outcome]) -> None:
             del self._tasks[context]

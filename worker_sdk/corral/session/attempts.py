@@ -6,6 +6,7 @@ actions for handlers and messages to report; knows nothing of streams.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from enum import Enum
 
 from corral.offers import Decline
@@ -72,7 +73,7 @@ class Attempts:
         self.max_payload_bytes = 0
         self.draining = False
         self._states: dict[Key, State] = {}
-        self._ended: dict[Key, None] = {}
+        self._ended: OrderedDict[Key, None] = OrderedDict()
         # What is offered or claimed, and when the hook's answer comes too late.
         self._offers: dict[Key, tuple[worker_pb2.Assignment, float]] = {}
         self._warned: set[Key] = set()
@@ -360,7 +361,7 @@ class Attempts:
         self.spools.discard(key)
         self._ended[key] = None
         while len(self._ended) > ENDED_REMEMBERED:
-            del self._ended[next(iter(self._ended))]
+            self._ended.popitem(last=False)
 
 
 def _no_parking(detail: str) -> common_pb2.RunError:
