@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-import corral
 from tests.fleet.asking import Asking
 from tests.fleet.conftest import Fleet
 
