@@ -76,7 +76,9 @@ def explain(error: Exception) -> StoreError:
         return StoreReadOnly(f"the store refuses writes ({text}); connect to the primary")
     if text.startswith(("MISCONF", "NOREPLICAS")):
         return StoreReadOnly(f"the store refuses writes ({text}); see its log")
-    if isinstance(error, redis_errors.AuthenticationError) or text.startswith(
+    if isinstance(
+        error, redis_errors.AuthenticationError | redis_errors.NoPermissionError
+    ) or text.startswith(
         ("NOAUTH", "WRONGPASS", "NOPERM", "invalid username-password", "Authentication required")
     ):
         return StoreRefused(f"the store refuses the connection ({text}); check user and password")

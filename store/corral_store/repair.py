@@ -104,8 +104,17 @@ class _Repair:
 
     async def _enter(self) -> None:
         """Makes the namespace when its `meta` is lost; a hub that lives will say its settings."""
-        if await self._connection.command("EXISTS", f"{self._root}meta"):
-            return
+        if not await self._connection.command("EXISTS", f"{self._root}meta"):
+            await self._make()
+        await self._connection.command("SADD", "corral:namespaces", self._namespace)
+
+    async def _make(self) -> None:
+        async for _ in self._scan("run:"):
+            break
+        else:
+            raise StoreError(
+                f"there is no namespace {self._namespace!r} in this store, and no run of it"
+            )
         settings = Settings()
         arguments = (HUB, 0, settings.lease_ms, settings.max_waiting, settings.soft_bytes)
         (reply,) = await self._connection.run([Call("enter", self._root, arguments)])

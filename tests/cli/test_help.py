@@ -20,7 +20,7 @@ COMMANDS = [command.name or "" for command in app.registered_commands]
 def test_the_commands_are_those_that_the_docs_know() -> None:
     assert COMMANDS == [
         "up", "worker", "submit", "runs", "describe", "events", "cancel", "retry", "explain",
-        "pause", "resume", "queues", "workers", "drain", "stats", "hub", "valkey", "version",
+        "pause", "resume", "queues", "workers", "drain", "stats", "hub", "doctor", "valkey", "version",
     ]  # fmt: skip
 
 

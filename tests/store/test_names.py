@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 import redis
@@ -19,6 +20,8 @@ async def test_every_connection_of_a_hub_says_whose_it_is_and_what_for(valkey: s
     async with Hub(HubConfig(name="a", listen="127.0.0.1:0", valkey=valkey)):
         async with asyncio.timeout(20):
             # That of the leases is there with the first renewal.
-            while not lanes <= {client["name"] for client in store.client_list()}:
-                await asyncio.sleep(0.05)
+            for pause in itertools.repeat(0.05):
+                if lanes <= {client["name"] for client in store.client_list()}:
+                    break
+                await asyncio.sleep(pause)
     store.close()

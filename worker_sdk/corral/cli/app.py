@@ -12,6 +12,7 @@ import typer
 
 from corral.cli import (
     cancel,
+    doctor,
     events,
     exits,
     fleet,
@@ -95,6 +96,7 @@ app.command("workers")(fleet.workers)
 app.command("drain")(fleet.drain)
 app.command("stats")(fleet.stats)
 app.command("hub")(hub.hub)
+app.command("doctor")(doctor.doctor)
 # What follows the options belongs to Valkey, also when it looks like an option.
 app.command(
     "valkey", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}

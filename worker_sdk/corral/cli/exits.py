@@ -33,7 +33,7 @@ class Exit(IntEnum):
 EPILOG = """\b
 Exit codes:
   0    ok
-  1    the run failed or was cancelled (with --wait)
+  1    the run failed or was cancelled (with --wait); the doctor found a failure
   2    wrong usage or configuration
   3    refused by the hub: invalid, exists already, not found, a limit
   4    no hub, or no store, could be reached

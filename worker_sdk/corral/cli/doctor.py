@@ -1,0 +1,138 @@
+"""`corral doctor`: looks at a Valkey and what Corral keeps in it, and repairs on request.
+
+Talks to Valkey and to no hub, as what is wrong may be why no hub runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import typer
+
+from corral.cli.exits import CommandFailed, Exit
+from corral.cli.extras import extra
+from corral.cli.output import clean, on_terminal, print_json
+from corral.cli.valkey import DEFAULT_DATA, DataOption, check_url
+
+if TYPE_CHECKING:
+    from corral_store.checkup import Finding
+    from corral_store.repair import Repaired
+
+DEFAULT_URL = "redis://127.0.0.1:6379"
+COLOURS = {
+    "ok": typer.colors.GREEN,
+    "warn": typer.colors.YELLOW,
+    "fail": typer.colors.RED,
+    "unknown": typer.colors.CYAN,
+}
+
+
+def doctor(
+    valkey: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help='redis://, rediss://, valkey:// or unix:// address; default: that of "corral up" '
+            f"on --data, else {DEFAULT_URL}.",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    namespace: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Check only this namespace, however large it is."),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Build the indexes of --namespace again; nothing else changes it meanwhile.",
+        ),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Check a Valkey and what Corral keeps in it; says what to do about what is not well.
+
+    Exits with 0 when nothing fails (warnings and unknowns are well enough), with 1 when
+    something does, with 4 when the server cannot be reached.
+
+    \b
+    Examples:
+      corral doctor
+      corral doctor --valkey redis://valkey:6379 --json
+      corral doctor --repair --namespace default
+    """
+    if repair and namespace is None:
+        raise typer.BadParameter("say which namespace to repair, with --namespace")
+    url = check_url(valkey) if valkey else _default_url(data)
+    with extra("hub"):
+        from corral_store.checkup import UNREACHED
+        from corral_store.errors import StoreError, StoreUnavailable
+    try:
+        findings, repaired = anyio.run(_examine, url, namespace, repair)
+    except StoreError as error:
+        code = Exit.UNAVAILABLE if isinstance(error, StoreUnavailable) else Exit.REFUSED
+        raise CommandFailed(str(error), code) from error
+    if json:
+        print_json(
+            {
+                "valkey": url,
+                "checks": [asdict(finding) for finding in findings],
+                "repaired": asdict(repaired) if repaired else None,
+            }
+        )
+    else:
+        _print(url, findings, repaired)
+    if findings[0].name == UNREACHED:
+        raise typer.Exit(Exit.UNAVAILABLE)
+    if any(finding.state == "fail" for finding in findings):
+        raise typer.Exit(Exit.RUN_ENDED_BADLY)
+
+
+async def _examine(
+    url: str, namespace: str | None, wanted: bool
+) -> tuple[list[Finding], Repaired | None]:
+    from corral_store.checkup import checkup
+    from corral_store.connection import Connection
+    from corral_store.repair import repair
+
+    # Without a name, as a user that may set none can still be told what is wrong.
+    connection = Connection(url, name="")
+    try:
+        repaired = await repair(connection, namespace) if wanted and namespace else None
+        return await checkup(connection, namespace), repaired
+    finally:
+        await connection.close()
+
+
+def _default_url(data: Path) -> str:
+    with extra("hub"):
+        from corral_hub.data_dir import read_record
+    record = read_record(data)
+    return f"unix://{record.socket}" if record else DEFAULT_URL
+
+
+def _print(url: str, findings: list[Finding], repaired: Any) -> None:
+    if on_terminal():
+        print(f"Valkey at {clean(url)}\n")
+    if repaired is not None:
+        print(
+            f"repaired: {repaired.runs} runs ({repaired.live} live), {repaired.sessions} "
+            f"sessions, {repaired.classes} classes, {repaired.kinds} kinds"
+        )
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        step = f" -> {finding.step}" if finding.step else ""
+        if not on_terminal():
+            print("\t".join(clean(t) for t in (finding.state, finding.name, finding.says)) + step)
+            continue
+        state = typer.style(f"{finding.state:<7}", fg=COLOURS[finding.state])
+        print(f"{state}  {finding.name:<{width}}  {clean(finding.says)}")
+        if step:
+            print(f"{'':{width + 9}}{clean(step)}")
+    count = sum(finding.state == "fail" for finding in findings)
+    if on_terminal():
+        print(f"\n{count} of {len(findings)} checks fail." if count else "\nNothing fails.")
