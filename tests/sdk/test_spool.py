@@ -1,0 +1,231 @@
+"""What waits of an attempt's parts, progress and log: bounds, order, and the time to send."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from corral.session.messages import Output
+from corral.spool import FLUSH_MS, KEPT_BYTES, LOG_BYTES, SPOOL_BYTES, Spools
+from corral_proto.v1 import worker_pb2
+from tests.sdk.test_session_core import World
+
+pytestmark = pytest.mark.anyio
+
+Message = worker_pb2.WorkerMessage
+
+
+def told(messages: list[Message]) -> list[tuple[int, list[tuple[str, Any]]]]:
+    return [
+        (m.ephemeral.first, [(i.type, json.loads(i.payload)) for i in m.ephemeral.items])
+        for m in messages
+    ]
+
+
+class Clock:
+    """Spools, the times at which they woke the session, and whether the hub reads."""
+
+    def __init__(self) -> None:
+        self.spools = Spools()
+        self.woken = 0
+        self.room = True
+        self.spools.wake = self.wake
+        self.spools.has_room = lambda: self.room
+        self.spool = self.spools.of("r", "1")
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_what_is_said_within_20_ms_leaves_together(clock: Clock) -> None:
+    clock.spool.put_sync(b"1")
+    other = clock.spools.of("other", "1")
+    other.put_sync(b"2")
+    assert clock.woken == 1
+    assert clock.spools.due(100, []) == []
+    assert clock.spools.next_flush() == 100 + FLUSH_MS
+    clock.spool.put_sync(b"3")
+    assert clock.spools.due(119, []) == []
+    assert told(clock.spools.due(120, [])) == [
+        (1, [("chunk", 1), ("chunk", 3)]), (1, [("chunk", 2)])
+    ]  # fmt: skip
+    assert clock.spools.next_flush() is None
+    clock.spool.put_sync(b"4")
+    assert clock.woken == 2
+    clock.spools.due(130, [])
+    assert told(clock.spools.due(150, [])) == [(3, [("chunk", 4)])]
+
+
+def test_4_kib_wait_no_longer(clock: Clock) -> None:
+    clock.spool.put_sync(b"1")
+    clock.spools.due(100, [])
+    clock.spool.put_sync(b'"' + b"x" * 4096 + b'"')
+    assert clock.woken == 2
+    assert len(clock.spools.due(101, [])) == 1
+
+
+def test_an_attempt_that_ends_has_said_everything_before(clock: Clock) -> None:
+    clock.spools.of("other", "1").put_sync(b"2")
+    clock.spool.put_sync(b"1")
+    assert told(clock.spools.due(100, [("r", "1")])) == [(1, [("chunk", 1)])]
+    assert told(clock.spools.due(120, [])) == [(1, [("chunk", 2)])]
+
+
+def test_a_message_carries_at_most_256_parts_and_64_kib(clock: Clock) -> None:
+    for _ in range(300):
+        clock.spool.put_sync(b"1")
+    for _ in range(5):
+        clock.spool.put_sync(b'"' + b"x" * 16_000 + b'"')
+    sent = clock.spools.due(0, [])
+    assert [(first, len(items)) for first, items in told(sent)] == [(1, 256), (257, 48), (305, 1)]
+
+
+async def test_a_full_spool_holds_its_own_handler_back_and_no_other(clock: Clock) -> None:
+    part = b'"' + b"x" * 16_000 + b'"'
+    said = 0
+
+    async def speak() -> None:
+        nonlocal said
+        for _ in range(40):
+            await clock.spool.put(part)
+            said += 1
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(speak)
+        await anyio.wait_all_tasks_blocked()
+        assert said * len(part) >= SPOOL_BYTES
+        assert (said - 1) * len(part) < SPOOL_BYTES
+        await clock.spools.of("other", "1").put(b"1")
+        # Nor is there more room while the hub does not read.
+        clock.room = False
+        assert clock.spools.due(0, []) == []
+        assert clock.spools.next_flush() == FLUSH_MS
+        clock.room = True
+        while said < 40:
+            clock.spools.due(clock.woken * 1000, [])
+            await anyio.lowlevel.checkpoint()
+
+
+def test_who_waits_for_room_is_let_go_when_nobody_wants_to_hear_it(clock: Clock) -> None:
+    part = b'"' + b"x" * 16_000 + b'"'
+
+    def speak() -> None:
+        for _ in range(100):
+            clock.spool.put_sync(part)
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    thread.join(0.05)
+    assert thread.is_alive()
+    clock.spools.discard(("r", "1"))
+    thread.join(10)
+    assert not thread.is_alive()
+    assert clock.spools.due(1000, []) == []
+
+
+def test_lines_beyond_their_share_are_dropped_and_counted(clock: Clock) -> None:
+    line = b'"' + b"x" * 4000 + b'"'
+    for _ in range(10):
+        clock.spool.log(line)
+    clock.spool.put_sync(b"1")
+    clock.spools.due(0, [])
+    items = [item for _, items in told(clock.spools.due(FLUSH_MS, [])) for item in items]
+    lines = LOG_BYTES // len(line)
+    assert [kind for kind, _ in items] == ["log"] * lines + ["chunk", "log"]
+    assert items[-1] == ("log", {"dropped": 10 - lines})
+    clock.spool.log(b'"again"')
+    clock.spools.due(100, [])
+    assert told(clock.spools.due(200, []))[0][1] == [("log", "again")]
+
+
+def test_of_progress_the_latest_word_counts(clock: Clock) -> None:
+    for number in range(5):
+        clock.spool.progress(b"%d" % number)
+    clock.spool.put_sync(b"9")
+    clock.spools.due(0, [])
+    assert told(clock.spools.due(FLUSH_MS, [])) == [(1, [("chunk", 9), ("progress", 4)])]
+
+
+def test_another_stream_gets_the_latest_again_and_what_has_waited(clock: Clock) -> None:
+    clock.spool.put_sync(b"1")
+    clock.spools.due(0, [])
+    sent = clock.spools.due(FLUSH_MS, [])
+    clock.spool.put_sync(b"2")
+    clock.spools.pause()
+    again = clock.spools.again()
+    assert again[0] == sent[0]
+    assert told(again) == [(1, [("chunk", 1)]), (2, [("chunk", 2)])]
+    for _ in range(30):
+        clock.spool.put_sync(b'"' + b"x" * 16_000 + b'"')
+        clock.spools.due(1000, [("r", "1")])
+    kept = sum(m.ByteSize() for m in clock.spools.again())
+    assert KEPT_BYTES / 2 < kept <= KEPT_BYTES + 1000
+
+
+def test_parts_leave_before_the_result_also_over_another_stream() -> None:
+    world = World()
+    world.welcome()
+    world.assign("r")
+    spool = world.core.spools.of("r", "1")
+    spool.put_sync(b"1")
+    world.ends("r", Output(b"9"))
+    assert _kinds(world) == ["ephemeral", "result"]
+    world.assign("s")
+    world.core.spools.of("s", "1").put_sync(b"1")
+    world.cut()
+    world.ends("s", Output(b"9"))
+    assert world.said() == []
+    world.hello()
+    world.welcome(resumed=True)
+    # The first result is not acknowledged either.
+    kinds = _kinds(world)
+    assert kinds == ["ephemeral", "ephemeral", "result", "result"]
+    assert [said.run_id for said in world.said("ephemeral")] == ["r", "s"]
+
+
+def test_nothing_is_kept_of_an_attempt_that_is_over() -> None:
+    world = World()
+    world.welcome()
+    world.assign("r")
+    world.core.spools.of("r", "1").put_sync(b"1")
+    world.ends("r")
+    world.ack(1)
+    world.assign("s")
+    world.core.spools.of("s", "1").put_sync(b"1")
+    world.stop("s")
+    assert world.core.spools.again() == []
+
+
+def test_the_core_wakes_when_something_is_to_be_sent_and_not_without_a_stream() -> None:
+    world = World()
+    world.welcome()
+    world.assign("r")
+    world.core.spools.of("r", "1").put_sync(b"1")
+    world.pass_time(0)
+    assert world.core.next_wakeup() == world.now + FLUSH_MS
+    world.pass_time(FLUSH_MS)
+    assert [said.first for said in world.said("ephemeral")] == [1]
+    world.core.spools.of("r", "1").put_sync(b"2")
+    world.pass_time(0)
+    world.cut()
+    flush = world.core.spools.next_flush()
+    assert flush is None
+
+
+def _kinds(world: World) -> list[str]:
+    return [
+        kind
+        for action in world.actions
+        if (message := getattr(action, "message", None)) is not None
+        and (kind := message.WhichOneof("message")) in ("ephemeral", "result")
+    ]
