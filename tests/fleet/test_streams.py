@@ -94,7 +94,7 @@ async def test_nothing_is_lost_or_doubled_when_the_subscribers_hub_is_killed(
     reading = [asyncio.create_task(read(run)) for run in runs]
     for hub, other in ((b, c), (c, b)):
         already = min(streamer.said[run.run_id] for run in runs)
-        await fleet.eventually(lambda: _all_beyond(streamer, runs, already + 80))
+        await fleet.eventually(lambda to=already + 80: _all_beyond(streamer, runs, to))
         hub.kill()
         await asyncio.to_thread(hub.start)
         assert other.alive
