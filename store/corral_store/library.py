@@ -17,7 +17,7 @@ from importlib.resources.abc import Traversable
 
 PARTS = (
     "keys", "unit", "fit", "filters", "classes", "room", "line", "place", "mail", "events",
-    "steps", "questions", "ring", "attempt", "sessions", "opening", "retention", "repair",
+    "steps", "questions", "ring", "attempt", "sessions", "opening", "retention", "rate", "repair",
     "relining", "invariants",
 )  # fmt: skip
 

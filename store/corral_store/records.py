@@ -305,6 +305,9 @@ class Settings:
     lease_ms: int = 15_000
     max_waiting: int = 1_000_000
     soft_bytes: int = 0
+    # Submits that are let through per second, over all hubs, and at once after a pause.
+    per_second: float = 0.0
+    burst: int = 0
 
 
 @dataclass(slots=True)

@@ -116,7 +116,7 @@ class _Repair:
                 f"there is no namespace {self._namespace!r} in this store, and no run of it"
             )
         settings = Settings()
-        arguments = (HUB, 0, settings.lease_ms, settings.max_waiting, settings.soft_bytes)
+        arguments = (HUB, 0, settings.lease_ms, settings.max_waiting, settings.soft_bytes, 0, 0)
         (reply,) = await self._connection.run([Call("enter", self._root, arguments)])
         if isinstance(reply, Exception):
             raise explain(reply)

@@ -25,6 +25,7 @@ LetterSink = Callable[[str, list[Letter]], None]
 class Store:
     """What a hub, a test or an operator's tool opens: `async with Store(url, hub)`.
 
+    `settings_of` gives the settings of a namespace, where they differ from `settings`.
     `on_letters` gets the namespace and the mail that came with a reply, for sessions of
     this hub. `on_entered` is told whenever a namespace was entered, and `on_doubt` when mail
     of it may have been lost with a reply.
@@ -36,6 +37,7 @@ class Store:
         hub: str,
         *,
         settings: Settings | None = None,
+        settings_of: Callable[[str], Settings] | None = None,
         barrier: Barrier | None = None,
         on_letters: LetterSink | None = None,
         on_entered: Callable[[str, Entered], None] | None = None,
@@ -43,7 +45,8 @@ class Store:
         on_part_ended: Callable[[asyncio.Task[None]], None] | None = None,
     ) -> None:
         self.hub = hub
-        self.settings = settings or Settings()
+        common = settings or Settings()
+        self._settings_of = settings_of or (lambda _: common)
         self.work = Connection(url, barrier=barrier, name=f"corral-hub:{hub}:work")
         self.leases = Connection(url, name=f"corral-hub:{hub}:leases")
         self.hints = Connection(url, name=f"corral-hub:{hub}:hints")
@@ -135,8 +138,11 @@ class Store:
         return entered
 
     def _enter_call(self, namespace: str) -> Call:
-        s = self.settings
-        arguments = (self.hub, s.hub_ttl_ms, s.lease_ms, s.max_waiting, s.soft_bytes)
+        s = self._settings_of(namespace)
+        arguments = (
+            self.hub, s.hub_ttl_ms, s.lease_ms, s.max_waiting, s.soft_bytes, f"{s.per_second:g}",
+            s.burst,
+        )  # fmt: skip
         return Call("enter", root_of(namespace), arguments)
 
     def _greetings(self, connection: Connection) -> list[Call]:

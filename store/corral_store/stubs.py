@@ -15,7 +15,10 @@ def _names(record: type) -> tuple[str, ...]:
 _SESSION = (("hub", *_names(NewSession), "held"), _names(Held))
 
 ARGUMENTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "enter": (("hub", "hub_ttl_ms", "lease_ms", "max_waiting", "soft_bytes"), ()),
+    "enter": (
+        ("hub", "hub_ttl_ms", "lease_ms", "max_waiting", "soft_bytes", "per_second", "burst"),
+        (),
+    ),
     "submit": (("hub", "runs"), _names(NewRun)),
     "cancel": (("hub", "runs"), ("run", "reason")),
     "retry": (("hub", "runs"), ("run", "class_json")),

@@ -63,7 +63,7 @@ class Histories(RuleBasedStateMachine):
         self.world.client.flushdb()
         self.world.letters.clear()
         self.world.twice = False
-        self.world.call("enter", 10_000_000, self.world.lease_ms, 1_000_000, 0)
+        self.world.call("enter", 10_000_000, self.world.lease_ms, 1_000_000, 0, 0, 0)
         self.world.twice = True
 
     @rule(

@@ -268,7 +268,7 @@ async def test_nothing_changes_while_a_repair_goes_on(busy: World, valkey: str) 
         with pytest.raises(redis.ResponseError, match="REPAIRING"):
             change()
     assert busy.run("waits1")["status"] == "running", "reading goes on"
-    assert busy.call("enter", 10_000, 15_000, 1_000_000, 0)[0] == "ok", "hubs may come"
+    assert busy.call("enter", 10_000, 15_000, 1_000_000, 0, 0, 0)[0] == "ok", "hubs may come"
     with pytest.raises(StoreRepairing, match="another repair"):
         await _repair(valkey)
     assert _repairing(busy, "finish") == "ok"

@@ -39,7 +39,7 @@ def _outcome(world: World) -> tuple[Any, ...]:
 
 
 CALLS: dict[str, Callable[[World], tuple[Any, ...]]] = {
-    "enter": lambda w: (10_000, 15_000, 1_000_000, 0),
+    "enter": lambda w: (10_000, 15_000, 1_000_000, 0, 0, 0),
     "submit": lambda w: _submit(w, "r9"),
     "cancel": lambda w: ("r1", '"why"'),
     "retry": lambda w: ("failed", SHAPE),

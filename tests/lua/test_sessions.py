@@ -267,7 +267,7 @@ def test_a_held_run_with_a_higher_fence_is_adopted(world: World) -> None:
 def test_a_new_server_begins_a_new_epoch_and_holds_placement(world: World) -> None:
     meta = f"{world.root}meta"
     world.client.hset(meta, "server", "another")
-    reply = world.call("enter", 10_000, world.lease_ms, 1_000_000, 0)
+    reply = world.call("enter", 10_000, world.lease_ms, 1_000_000, 0, 0, 0)
     assert reply[2] == "2"
     world.open("s1")
     world.submit("r1")
@@ -309,7 +309,7 @@ def test_a_lost_session_with_much_work_is_released_in_steps(world: World) -> Non
 def test_submits_are_refused_near_the_memory_limit_and_results_are_not(world: World) -> None:
     world.open("s1")
     world.submit("r1")
-    world.call("enter", 10_000, world.lease_ms, 1_000_000, 1)
+    world.call("enter", 10_000, world.lease_ms, 1_000_000, 1, 0, 0)
     world.tick()
     assert world.submit("r2") == "full"
     fence = world.fence("r1")
@@ -319,6 +319,6 @@ def test_submits_are_refused_near_the_memory_limit_and_results_are_not(world: Wo
 
 
 def test_a_queue_has_a_limit(world: World) -> None:
-    world.call("enter", 10_000, world.lease_ms, 3, 0)
+    world.call("enter", 10_000, world.lease_ms, 3, 0, 0, 0)
     assert [world.submit(f"r{i}") for i in range(4)] == ["accepted"] * 3 + ["queue_full"]
     world.sound()

@@ -33,7 +33,7 @@ class World:
         self.client.function_load(self.library.source, replace=True)
         self.letters: list[list[str]] = []
         self.gathered: list[Any] | None = None
-        self.call("enter", 10_000, self.lease_ms, 1_000_000, 0)
+        self.call("enter", 10_000, self.lease_ms, 1_000_000, 0, 0, 0)
 
     def raw(self, name: str, *arguments: Any, hub: str | None = None) -> Any:
         reply = self.client.fcall(

@@ -6,7 +6,7 @@
 
 local META = { 'format', 'epoch', 'fence', 'clock', 'lease', 'lease_at', 'settle',
   'lease_ms', 'place', 'turn', 'full', 'hold', 'sweep', 'max_waiting', 'soft_bytes',
-  'feed_bytes', 'repair', 'ahead_ms' }
+  'feed_bytes', 'repair', 'ahead_ms', 'rate' }
 
 local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
   'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',
@@ -35,6 +35,7 @@ function unit.open(root, hub)
     full = values[11] == '1', hold = tonumber(values[12] or '0'), sweep = values[13] == '1',
     max_waiting = tonumber(values[14] or '0'), soft_bytes = tonumber(values[15] or '0'),
     feed_bytes = tonumber(values[16] or '0'), repair = values[17],
+    rate = values[19] and values[19] ~= '' and values[19],
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
     lines = { alone = {}, sizes = {}, deficits = {}, first = {}, single = {} },
     candidates = {}, first = {}, hands = {}, hands_now = {}, strings = {}, scores = {},

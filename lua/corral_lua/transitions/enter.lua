@@ -3,7 +3,8 @@
 -- restarted or replaced, begins a new epoch then, and holds placement back until the
 -- hubs have said again what their sessions hold, for 3 s.
 -- KEYS  root
--- ARGV  hub, hub_ttl_ms, lease_ms, max_waiting, soft_bytes
+-- ARGV  hub, hub_ttl_ms, lease_ms, max_waiting, soft_bytes, per_second, burst
+--       per_second: submits that are let through, 0 for all
 -- GIVES ok; then format, epoch, now_ms, hold_ms
 -- AGAIN the same epoch and the same settings
 
@@ -38,6 +39,7 @@ function transitions.enter(root, argv)
     u.meta.hold, u.meta.sweep = text(u.hold), '1'
   end
   u.meta.lease_ms, u.meta.max_waiting, u.meta.soft_bytes = argv[3], argv[4], argv[5]
+  u.meta.rate = tonumber(argv[6]) > 0 and argv[6] .. ' ' .. argv[7] or ''
   call('ZADD', keys.at(u, 'hubs'), text(u.now + tonumber(argv[2])), argv[1])
   unit.close(u)
   return { 'ok', FORMAT, u.epoch, text(u.now), text(max(0, u.hold - u.now)) }

@@ -4,7 +4,8 @@
 --       priority, flow, weight, vram_mb, model, workflow, deadline_ms, queue_wait_ms,
 --       run_ms, delay_ms, wait, retry, max_lost, retention_ms, labels, once
 -- GIVES per run: accepted | duplicate | conflict | no_worker | vram_required | queue_full
---       | full; then the run's id, its status, a stage that no live pool passes, and when it
+--       | full | rate_limited; then the run's id, its status, a stage that no live pool passes
+--       (for rate_limited the ms until a run may be submitted), and when it
 --       was given to a session its fence, session, worker, hub, version and device; then now
 -- AGAIN a known id or idempotency key with the same request digest is `duplicate`, with
 --       another one `conflict`; neither changes the run
@@ -79,6 +80,8 @@ local function refusal(u, kind, class, delay, wait)
       return 'no_worker', place.stage(u, class)
     end
   end
+  local wait_ms = rate.take(u)
+  if wait_ms > 0 then return 'rate_limited', text(wait_ms) end
   return nil
 end
 
