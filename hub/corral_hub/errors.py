@@ -113,6 +113,12 @@ class Unauthenticated(HubError):
     kind = "unauthenticated"
 
 
+class PermissionDenied(HubError):
+    """The caller is known, and may not do this."""
+
+    kind = "denied"
+
+
 class Unavailable(HubError):
     """The store cannot be reached or refuses writes; the outcome is unknown."""
 

@@ -24,6 +24,7 @@ class Hello:
     sdk: str = ""
     held: tuple[Held, ...] = ()
     resume: bool = False
+    enrolment_key: str = ""
 
 
 @dataclass(slots=True, frozen=True)

@@ -19,6 +19,7 @@ CODES = {
     "exhausted": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "unimplemented": grpc.StatusCode.UNIMPLEMENTED,
     "unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
+    "denied": grpc.StatusCode.PERMISSION_DENIED,
     "unavailable": grpc.StatusCode.UNAVAILABLE,
     "failed": grpc.StatusCode.INTERNAL,
     "internal": grpc.StatusCode.INTERNAL,

@@ -1,0 +1,1 @@
+"""Who may call a hub, as what, and for which namespace."""

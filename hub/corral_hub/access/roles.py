@@ -1,0 +1,66 @@
+"""Identities and roles: what a caller may do, by name of the method.
+
+Decides, and reads nothing: `credentials.py` says who a caller is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from corral_hub.errors import PermissionDenied
+
+WORKER, ORCHESTRATOR, ADMIN = "worker", "orchestrator", "admin"
+ROLES = frozenset({WORKER, ORCHESTRATOR, ADMIN})
+ANY_NAMESPACE = "*"
+DEFAULT_NAMESPACE = "default"
+
+# What a method needs that not every orchestrator may do: it stops the work of others.
+# Everything else of the Orchestrator service needs the role orchestrator.
+NEEDS = {
+    "Session": WORKER,
+    "DrainWorker": ADMIN,
+    "DrainWorkers": ADMIN,
+    "PauseQueue": ADMIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who calls. `principal` stands in the store, and sessions belong to it: it stays the same
+    over a change of token when both have the same name."""
+
+    principal: str
+    namespace: str
+    roles: frozenset[str]
+
+    def check_method(self, method: str) -> None:
+        """Raises PermissionDenied when the caller has not the role that a method needs."""
+        needed = NEEDS.get(method, ORCHESTRATOR)
+        if needed in self.roles:
+            return
+        if needed != WORKER and ADMIN in self.roles:
+            return
+        raise PermissionDenied(
+            f"{method} needs the role {needed}; yours are {', '.join(sorted(self.roles))}: use "
+            "another token or certificate, or ask for the role",
+            field="authorization",
+            limit=needed,
+        )
+
+    def choose_namespace(self, asked: str) -> str:
+        """The namespace of the call; "" asks for the caller's own.
+
+        Raises PermissionDenied for another one, in the same words whether it exists or not.
+        """
+        if self.namespace == ANY_NAMESPACE:
+            return asked or DEFAULT_NAMESPACE
+        if asked and asked != self.namespace:
+            raise PermissionDenied(
+                f"your token or certificate is not for namespace {asked!r}: leave "
+                "corral-namespace away, or use another one",
+                field="corral-namespace",
+            )
+        return self.namespace
+
+
+ANYBODY = Identity("anonymous", ANY_NAMESPACE, ROLES)
