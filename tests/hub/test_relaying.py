@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from corral_hub.relays import QUEUE_BATCHES, Batch, Listener
+from corral_hub.relays import QUEUE_BATCHES, Batch, Listener, Relays
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
@@ -91,6 +91,21 @@ def flat(told: list[Any]) -> list[bytes]:
 
 
 @pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Which of the next messages of pub/sub are lost; those behind the list are not."""
+    fates: list[bool] = []
+    take = Relays.take
+
+    def lossy(self: Relays, namespace: str, raw: bytes) -> None:
+        fate = fates.pop(0) if fates else False
+        if not fate:
+            take(self, namespace, raw)
+
+    monkeypatch.setattr(Relays, "take", lossy)
+    return fates
+
+
+@pytest.fixture
 async def streaming(valkey: str) -> AsyncIterator[Streaming]:
     async with place_of(settings(valkey, "a")) as place, place_of(settings(valkey, "b")) as second:
         session = await place.peer.session(kind="workflow:mine")
@@ -120,6 +135,34 @@ async def test_who_comes_late_reads_what_is_kept_even_after_the_end(streaming: S
     # Within a batch too.
     assert flat(await heard(streaming.follow(f"{streaming.fence}-1"))) == [b"2", b"3"]
     assert await heard(streaming.follow(f"{streaming.fence}-3")) == []
+
+
+async def test_what_pub_sub_lost_is_read_again_before_the_end(
+    lost: list[bool], streaming: Streaming
+) -> None:
+    stream = streaming.follow()
+    await streaming.stream(1, b"1")
+    assert flat(await heard(stream, 1)) == [b"1"]
+    # The first of these is missed at the second, and the last two at the end.
+    lost[:] = [True, False, True, True]
+    for number in (2, 3):
+        await streaming.stream(number, b"%d" % number)
+    assert flat(await heard(stream, 3)) == [b"2", b"3"]
+    for number in (4, 5):
+        await streaming.stream(number, b"%d" % number)
+    await streaming.end()
+    assert flat(await heard(stream)) == [b"4", b"5"]
+
+
+async def test_a_second_without_news_is_enough_to_look(
+    lost: list[bool], streaming: Streaming
+) -> None:
+    stream = streaming.follow()
+    await streaming.stream(1, b"1")
+    await heard(stream, 1)
+    lost[:] = [True]
+    await streaming.stream(2, b"2")
+    assert flat(await heard(stream, 2)) == [b"2"]
 
 
 async def test_what_was_lost_is_said_by_number(streaming: Streaming) -> None:
