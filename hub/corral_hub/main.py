@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -31,6 +32,10 @@ async def serve(config: HubConfig, ready: Callable[[Hub], None] | None = None) -
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
     async with Hub(config) as hub:
+        # What is there now stays. Looked through again and again by the garbage collector, it
+        # would stop every session for some 25 ms at a time.
+        gc.collect()
+        gc.freeze()
         if ready is not None:
             ready(hub)
         stopped = asyncio.create_task(stop.wait(), name="hub-stop")

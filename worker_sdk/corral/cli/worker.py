@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -63,6 +64,9 @@ def worker(
         found.worker_id = worker_id
     if max_in_flight is not None:
         found.admission = Fixed(max_in_flight)
+    # What was imported stays; the garbage collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
     found.run_forever()
 
 
