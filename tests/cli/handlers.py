@@ -34,6 +34,15 @@ async def forever() -> None:
     await anyio.sleep_forever()
 
 
+@worker.workflow("approval")
+async def approval(ctx: corral.Context, amount: int) -> str:
+    approved = await ctx.request_input(
+        f"Pay {amount}?", key="approval", schema=bool, metadata={"amount": amount}
+    )
+    comment = await ctx.request_input("Any comment? \x1b[31m", key="comment", schema=str, park=True)
+    return f"{'paid' if approved else 'declined'}: {comment}"
+
+
 @worker.workflow("story")
 async def story(ctx: corral.Context, words: list[str]) -> AsyncIterator[str | corral.Result[int]]:
     for number, word in enumerate(words, start=1):

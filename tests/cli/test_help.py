@@ -19,8 +19,8 @@ COMMANDS = [command.name or "" for command in app.registered_commands]
 
 def test_the_commands_are_those_that_the_docs_know() -> None:
     assert COMMANDS == [
-        "up", "worker", "submit", "runs", "describe", "events", "cancel", "retry", "explain",
-        "pause", "resume", "queues", "workers", "drain", "stats", "hub", "doctor", "valkey", "version",
+        "up", "worker", "submit", "runs", "describe", "events", "inputs", "respond", "cancel",
+        "retry", "explain", "pause", "resume", "queues", "workers", "drain", "stats", "hub", "doctor", "valkey", "version",
     ]  # fmt: skip
 
 
@@ -69,6 +69,10 @@ def test_version_is_that_of_the_package(bare: Cli) -> None:
         ["events", "some-run", "--from-start"],
         ["events", "--cursor", "1-1", "--from-start"],
         ["worker", "no_colon"],
+        ["respond", "some-run"],
+        ["respond", "some-run", "question"],
+        ["respond", "some-run", "question", "{not json"],
+        ["respond", "some-run", "question", "1", "--text", "one"],
         ["valkey", "MONITOR"],
         ["valkey", "--valkey", "localhost", "PING"],
         ["hub", "--valkey", "localhost:6379"],

@@ -118,9 +118,9 @@ async def test_a_result_that_its_annotation_does_not_fit_is_not_kept() -> None:
 
 
 def test_a_coroutine_function_is_no_step_of_a_thread() -> None:
-    fn: Callable[[int], Any] = pay_later
+    step_sync: Any = context_of().step_sync
     with pytest.raises(corral.BadStep, match="coroutine"):
-        context_of().step_sync("k", fn, 1)
+        step_sync("k", pay_later, 1)
 
 
 async def test_there_are_256_steps_and_the_next_is_not_called() -> None:

@@ -17,6 +17,7 @@ from corral.cli import (
     exits,
     fleet,
     hub,
+    inputs,
     options,
     output,
     queues,
@@ -86,6 +87,8 @@ app.command("submit")(submit.submit)
 app.command("runs")(runs.runs)
 app.command("describe")(runs.describe)
 app.command("events")(events.events)
+app.command("inputs")(inputs.inputs)
+app.command("respond")(inputs.respond)
 app.command("cancel")(cancel.cancel)
 app.command("retry")(queues.retry)
 app.command("explain")(queues.explain)
