@@ -357,7 +357,7 @@ class Client:
             self,
             response.run.run_id,
             output_type=submit.output_type(),
-            snapshot=run_from_wire(response.run),
+            snapshot=response.run,
             deduplicated=response.deduplicated,
             warnings=tuple(response.warnings),
             durability=durability_text(response.durability),

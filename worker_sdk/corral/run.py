@@ -19,7 +19,8 @@ from corral.errors import (
     RunNotFound,
 )
 from corral.news import RunNews, RunStream
-from corral.records import RunSnapshot, RunStatus
+from corral.records import RunSnapshot, RunStatus, run_from_wire
+from corral_proto.v1 import common_pb2
 
 if TYPE_CHECKING:
     from corral.client import Client
@@ -44,7 +45,7 @@ class Run(Generic[OutT]):
         run_id: str,
         *,
         output_type: Any = Any,
-        snapshot: RunSnapshot | None = None,
+        snapshot: RunSnapshot | common_pb2.Run | None = None,
         deduplicated: bool = False,
         warnings: tuple[str, ...] = (),
         durability: str = "",
@@ -63,6 +64,9 @@ class Run(Generic[OutT]):
         """The run as a hub gave it last; raises `CorralError` before `refresh` on a bare handle."""
         if self._snapshot is None:
             raise CorralError(f"Run {self.run_id} was not asked for yet; await refresh() first.")
+        if not isinstance(self._snapshot, RunSnapshot):
+            # Read when somebody looks, as most who submit many runs never do.
+            self._snapshot = run_from_wire(self._snapshot)
         return self._snapshot
 
     @property
@@ -144,7 +148,7 @@ class Run(Generic[OutT]):
     async def describe(self) -> RunSnapshot:
         """Gives the run in full: input, output, error and attempts."""
         self._snapshot = await self._client.describe_workflow(self.run_id)
-        return self._snapshot
+        return self.snapshot
 
     async def refresh(self) -> RunSnapshot:
         """Brings `snapshot` and `status` up to date."""
@@ -184,5 +188,5 @@ class Run(Generic[OutT]):
             ) from error
 
     def __repr__(self) -> str:
-        status = self._snapshot.status.value if self._snapshot else "not asked"
+        status = "not asked" if self._snapshot is None else self.status.value
         return f"<Run {self.run_id} {status}>"

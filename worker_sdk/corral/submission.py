@@ -6,7 +6,7 @@ the wire; the hub checks the rest and names the field.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
@@ -22,12 +22,22 @@ OutT = TypeVar("OutT")
 MAX_UINT32 = 2**32 - 1
 MAX_UINT64 = 2**64 - 1
 MAX_BATCH_RUNS = 1000
+# Options that go on the wire as they are, and the most that fits there.
+NUMBERS = {
+    "priority": MAX_UINT32,
+    "max_lost": MAX_UINT32,
+    "deadline_ms": MAX_UINT64,
+    "max_queue_wait_ms": MAX_UINT64,
+    "max_run_ms": MAX_UINT64,
+    "start_delay_ms": MAX_UINT64,
+    "retention_ms": MAX_UINT64,
+}
 MAX_BATCH_BYTES = 3 * 1024 * 1024
 
 
 def new_run_id() -> str:
     """Chooses the id of a run, so that a submit whose reply was lost can be repeated."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -132,34 +142,45 @@ def _request(
     request = pb.SubmitWorkflowRequest(
         run_id=options.get("run_id") or new_run_id(),
         workflow=name,
-        workflow_version=_number("workflow_version", version, MAX_UINT32),
         input=_input(value),
-        required_tags=_texts("required_tags", options.get("required_tags", ())),
-        idempotency_key=options.get("idempotency_key", ""),
         wait_for_worker=options.get("wait_for_worker", True),
-        max_lost=_number("max_lost", options.get("max_lost", 0), MAX_UINT32),
-        labels=options.get("labels", {}),
-        no_retry_after_chunk=options.get("no_retry_after_chunk", False),
-        tolerations=[toleration.to_wire() for toleration in options.get("tolerations", ())],
-        deadline_ms=_number("deadline_ms", options.get("deadline_ms", 0)),
-        max_queue_wait_ms=_number("max_queue_wait_ms", options.get("max_queue_wait_ms", 0)),
-        max_run_ms=_number("max_run_ms", options.get("max_run_ms", 0)),
-        start_delay_ms=_number("start_delay_ms", options.get("start_delay_ms", 0)),
-        retention_ms=_number("retention_ms", options.get("retention_ms", 0)),
-        capability=capability.to_wire() if capability else None,
-        selector=options["selector"].to_wire() if "selector" in options else None,
-        retry=_retry(workflow, options),
-        fairness=_fairness(options),
     )
-    if "priority" in options:
-        request.priority = _number("priority", options["priority"], MAX_UINT32)
+    if version:
+        request.workflow_version = _number("workflow_version", version, MAX_UINT32)
+    if capability is not None:
+        request.capability.CopyFrom(capability.to_wire())
+    retry = _retry(workflow, options)
+    if retry is not None:
+        request.retry.CopyFrom(retry)
+    if options:
+        _say(options, request)
+    return request
+
+
+def _say(options: SubmitOptions, request: pb.SubmitWorkflowRequest) -> None:
+    """Writes the options that most submits do not have."""
+    for name, limit in NUMBERS.items():
+        if name in options:
+            setattr(request, name, _number(name, options[name], limit))
+    if "required_tags" in options:
+        request.required_tags.extend(_texts("required_tags", options["required_tags"]))
+    if "idempotency_key" in options:
+        request.idempotency_key = options["idempotency_key"]
+    if "no_retry_after_chunk" in options:
+        request.no_retry_after_chunk = options["no_retry_after_chunk"]
+    request.labels.update(options.get("labels", {}))
+    request.tolerations.extend(each.to_wire() for each in options.get("tolerations", ()))
+    if "selector" in options:
+        request.selector.CopyFrom(options["selector"].to_wire())
+    fairness = _fairness(options)
+    if fairness is not None:
+        request.fairness.CopyFrom(fairness)
     if "vram_mb" in options or "model" in options:
         request.resource_hint.vram_mb = _number("vram_mb", options.get("vram_mb", 0))
         request.resource_hint.model = options.get("model", "")
     if "traceparent" in options or "tracestate" in options:
         request.trace.traceparent = options.get("traceparent", "")
         request.trace.tracestate = options.get("tracestate", "")
-    return request
 
 
 def _target(
