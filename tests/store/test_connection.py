@@ -51,12 +51,23 @@ async def test_a_server_that_is_away_is_said_to_be_away(
 async def test_what_uvloop_says_of_a_closed_connection_is_no_failure_of_the_hub(
     own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def closed(self: Any, *given: Any, **named: Any) -> None:
-        raise RuntimeError("unable to perform operation on <UnixTransport>; the handler is closed")
+    open_ = UnixDomainSocketConnection.send_packed_command
+    closed: list[str] = []
 
-    monkeypatch.setattr(UnixDomainSocketConnection, "send_packed_command", closed)
+    async def send(self: Any, *given: Any, **named: Any) -> None:
+        if closed:
+            raise RuntimeError(closed[0])
+        await open_(self, *given, **named)
+
+    monkeypatch.setattr(UnixDomainSocketConnection, "send_packed_command", send)
+    connection = Connection(own_valkey.url)
+    assert await connection.command("PING") == b"PONG"
+    closed.append("unable to perform operation on <UnixTransport>; the handler is closed")
     with pytest.raises(StoreUnavailable, match="handler is closed"):
-        await Connection(own_valkey.url).command("PING")
+        await connection.command("PING")
+    closed.clear()
+    assert await connection.command("PING") == b"PONG"
+    await connection.close()
 
 
 def test_uvloop_says_so() -> None:
