@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import corral
-from corral.testing import Fleet, FleetError, WorkerKilled
+from corral.testing import FakeContext, Fleet, FleetError, RunParked, Said, WorkerKilled
 
 pytestmark = pytest.mark.anyio
 
@@ -42,11 +42,14 @@ def test_a_fleet_serves_tests_that_are_no_coroutines() -> None:
         fleet.sync.assert_ran(run)
 
 
-async def test_it_starts_within_a_second(fleet: Fleet) -> None:
-    began = time.monotonic()
-    async with Fleet():
-        took = time.monotonic() - began
-    assert took < 1, f"{took:.2f} s"
+async def test_it_starts_within_a_second() -> None:
+    took: list[float] = []
+    for _ in range(3):
+        began = time.monotonic()
+        async with Fleet():
+            took.append(time.monotonic() - began)
+    # The best of some: other tests may have the machine.
+    assert min(took) < 1, took
 
 
 async def test_a_retry_far_away_comes_due_at_once(fleet: Fleet) -> None:
@@ -148,6 +151,20 @@ async def test_the_runs_of_a_killed_worker_go_to_another(fleet: Fleet) -> None:
     assert [attempt.outcome for attempt in attempts] == ["lost", "completed"]
 
 
+async def test_a_worker_that_dies_after_time_has_moved_is_missed_at_once(fleet: Fleet) -> None:
+    async def hangs() -> None:
+        await asyncio.sleep(3600)
+
+    run = await fleet.submit(hangs)
+    await _until_status(run, corral.RunStatus.RUNNING)
+    await fleet.advance(86_400)
+    began = time.monotonic()
+    await fleet.kill_worker()
+    # Well below a lease, which is 15 s.
+    assert time.monotonic() - began < 5
+    assert [attempt.outcome for attempt in (await run.describe()).attempts] == ["lost"]
+
+
 async def test_a_worker_process_is_killed(fleet: Fleet, tmp_path: Path) -> None:
     worker = await fleet.worker_process("tests.testing.work:worker")
     run = await fleet.submit("hold", str(tmp_path))
@@ -203,6 +220,48 @@ async def test_what_does_not_start_says_why(fleet: Fleet) -> None:
         await fleet.advance(0)
 
 
+async def test_a_handler_does_in_a_fleet_what_it_does_with_a_fake_context(fleet: Fleet) -> None:
+    def count() -> int:
+        return 1
+
+    async def does(ctx: corral.Context, given: int) -> list[Any]:
+        await ctx.emit_event("began", {"attempt": ctx.attempt})
+        first = await ctx.step("count", count)
+        if ctx.last_checkpoint() is None:
+            await ctx.checkpoint({"seen": given})
+            raise corral.Retry("again", after_ms=60_000)
+        answer = await ctx.request_input("More?", schema=int, park=True)
+        return [ctx.attempt, first, ctx.last_checkpoint(), answer]
+
+    fake = FakeContext()
+    with pytest.raises(corral.Retry):
+        await fake.run(does, 7)
+    with pytest.raises(RunParked) as parked:
+        await fake.run(does, 7)
+    fake.answer(parked.value.key, 5)
+    result = await fake.run(does, 7)
+
+    run = await fleet.submit(does, 7, retry=corral.RetryPolicy(max_attempts=3))
+    await _until_status(run, corral.RunStatus.DELAYED)
+    await fleet.advance(61)
+    await _until_status(run, corral.RunStatus.PARKED)
+    await fleet.client().respond(run.run_id, parked.value.key, 5)
+    assert await run.result(5) == result == [2, 1, {"seen": 7}, 5]
+    said = [event async for event in run.events() if isinstance(event, corral.Event)]
+    began = [Said(event.type, event.payload) for event in said if event.type == "began"]
+    assert began == fake.events
+    fleet.assert_ran(run, times=1, repeated=1)
+
+
+async def test_a_fleet_that_is_left_in_the_wrong_way_says_so_and_ends() -> None:
+    fleet = Fleet().start()
+    await fleet.worker(greet)
+    with pytest.raises(FleetError, match="use async with"):
+        fleet.stop()
+    assert not fleet.hubs["hub-1"].alive
+    await fleet.close_here()
+
+
 async def test_a_killed_worker_of_this_process_ends_with_an_error_of_its_own(fleet: Fleet) -> None:
     worker = await fleet.worker(greet)
     ended = asyncio.gather(*_tasks_of(worker), return_exceptions=True)
@@ -224,7 +283,9 @@ async def _until(truth: Any) -> None:
 
 async def _until_status(run: corral.Run[Any], status: corral.RunStatus) -> None:
     async with asyncio.timeout(10):
-        while (await run.describe()).status is not status:
+        while True:
+            if (await run.describe()).status is status:
+                return
             await asyncio.sleep(0.01)
 
 

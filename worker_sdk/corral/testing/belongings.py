@@ -29,13 +29,12 @@ class Belongings:
 
         Raises `FleetError` where no loop runs.
         """
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError as error:
+        loop = _running_loop()
+        if loop is None:
             raise FleetError(
                 "No event loop runs here; use fleet.sync, whose calls wait, or make the test a "
                 "coroutine."
-            ) from error
+            )
         self._stacks.setdefault(loop, AsyncExitStack()).push_async_callback(leave)
 
     def client(self, make: Callable[[], Client]) -> Client:
@@ -54,8 +53,13 @@ class Belongings:
             await stack.aclose()
 
     def close(self) -> None:
-        """Closes what is on all loops. Not to be called on one that has something here."""
+        """Closes what is on all loops; raises `FleetError` on one that would have to wait."""
         self._clients.clear()
+        if _running_loop() in self._stacks:
+            raise FleetError(
+                "A fleet is left on the event loop that its workers and clients need to end; use "
+                "async with, or await close_here() first."
+            )
         while self._stacks:
             loop, stack = self._stacks.popitem()
             if loop.is_closed():
@@ -64,3 +68,10 @@ class Belongings:
                 asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(CLOSE_SECONDS)
             else:
                 loop.run_until_complete(stack.aclose())
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -171,6 +171,9 @@ class HubProcess(Process):
             "tick_ms": 50,
             **settings,
         }
+        if "lease_ms" in settings:
+            # A hub wants at least three pings in a lease.
+            self._settings.setdefault("ping_ms", max(1, min(3000, settings["lease_ms"] // 3)))
 
     @property
     def address(self) -> str:
