@@ -190,3 +190,45 @@ def test_snapshot_fields_are_the_json_fields(cli: Cli) -> None:
     cli("submit", "hello", '"ann"', "--run-id", "json-shape", "--wait")
     assert cli("describe", "json-shape", "--json").json.keys() == set(RunSnapshot.__struct_fields__)
     assert RunStatus(cli("describe", "json-shape", "--json").json["status"]).terminal
+
+
+def test_one_filter_chooses_in_every_command(cli: Cli) -> None:
+    for n in (1, 2):
+        label = ("--label", f"part={n}")
+        cli("submit", "hello", '"ann"', "--run-id", f"filter-{n}", "--wait", *label)
+        cli("submit", "unknown-workflow", "--run-id", f"filtered-{n}", *label)
+
+    def runs(*words: str) -> set[str]:
+        return {run["run_id"] for run in cli("runs", *words, "--json").json}
+
+    assert runs("--filter", "label.part=1") == {"filter-1", "filtered-1"}
+    assert runs("--label", "part=*", "--tag", "region=us-west") == {"filter-1", "filter-2"}
+    assert runs("--label", "part=*", "--worker", "cli-worker") == {"filter-1", "filter-2"}
+    assert runs("--label", "part=2", "--kind", "workflow:unknown-workflow") == {"filtered-2"}
+    seen = cli("events", "--filter", "label.part=1 status=running,completed", "--json").lines
+    assert [(e["run_id"], e["type"]) for e in seen] == [
+        ("filter-1", "status.running"), ("filter-1", "status.completed"),
+    ]  # fmt: skip
+    rest = cli("events", "--cursor", seen[0]["cursor"], "--label", "part=1", "--json").lines
+    assert rest == cli("events", "--label", "part=1", "--json").lines[-len(rest) :]
+    assert rest[-1]["run_id"] == "filtered-1"
+    assert cli("cancel", "--filter", "label.part=2", "--all").out == "filtered-2 cancelled\n"
+    assert cli("retry", "--filter", "status=cancelled", "--label", "part=2").out == (
+        "filtered-2 retried\n"
+    )
+    assert len(cli("workers", "--filter", "tag.region=* label.none=x", "--json").json) == 0
+    assert len(cli("workers", "--filter", "tag.region=us-west", "--json").json) == 1
+
+
+def test_a_filter_that_is_wrong_is_wrong_usage_and_names_the_term(cli: Cli) -> None:
+    for words in (
+        ("runs", "--filter", "state=failed"),
+        ("cancel", "--filter", "state=failed", "--all"),
+        ("drain", "--filter", "state=failed"),
+        ("events", "--filter", "state=failed"),
+    ):
+        answer = cli(*words)
+        assert answer.code == Exit.USAGE
+        assert "'state=failed' is not known" in answer.err.replace("\n", " ")
+    assert cli("runs", "--filter", "workflow=a", "--workflow", "b").code == Exit.USAGE
+    assert cli("cancel", "some-run", "--filter", "workflow=a", "--all").code == Exit.USAGE

@@ -69,7 +69,7 @@ class RunFilter:
         )
 
     def __bool__(self) -> bool:
-        return bool(str(self))
+        return any(getattr(self, one.name) for one in fields(self))
 
     def __str__(self) -> str:
         return _written(
@@ -119,7 +119,7 @@ class WorkerFilter:
         )
 
     def __bool__(self) -> bool:
-        return bool(str(self))
+        return any(getattr(self, one.name) for one in fields(self))
 
     def __str__(self) -> str:
         return _written(
@@ -211,7 +211,7 @@ class _Terms:
                     field="filter",
                     limit=", ".join(known),
                 )
-            if not sign or not value:
+            if not sign or (not value and not name.startswith("label.")):
                 raise InvalidRequest(
                     f"Filter term {word!r} has no value; write {name}=value.", field="filter"
                 )
@@ -267,4 +267,5 @@ def _keyed(prefix: str, pairs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _written(*terms: tuple[str, str]) -> str:
-    return " ".join(f"{name}={shlex.quote(value)}" for name, value in terms if value)
+    said = ((name, value) for name, value in terms if value or "." in name)
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in said)
