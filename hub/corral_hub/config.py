@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from corral_hub.errors import Misconfigured
 from corral_hub.names import NAME
 from corral_store.connection import Barrier
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of the listener. With `client_ca` every client must have a certificate of it."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +29,18 @@ class HubConfig:
     serves loopback only unless `insecure`. `move_after_ms`: after about
     so long a session is asked to go to another hub, so that new hubs get their share; 0:
     never. `soft_bytes`: memory of the store above which
-    submits are refused, 0 for nine tenths of its `maxmemory`.
+    submits are refused, 0 for nine tenths of its `maxmemory`. `limits_file`: TOML with limits
+    of namespaces, see `limits.py`; "" for none.
     """
 
     name: str = "hub"
     listen: str = "127.0.0.1:7445"
     valkey: str = "redis://127.0.0.1:6379"
     tokens: tuple[str, ...] = field(default=(), repr=False)
+    token_file: Path | None = None
+    access_file: Path | None = None
+    enrolment_file: Path | None = None
+    tls: TlsFiles | None = None
     insecure: bool = False
     lease_ms: int = 15_000
     grace_ms: int = 10_000
@@ -39,6 +54,7 @@ class HubConfig:
     max_sessions: int = 20_000
     max_namespaces: int = 64
     soft_bytes: int = 0
+    limits_file: str = ""
     retention_ms: int = 604_800_000
     unary_seconds: float = 10.0
     stop_seconds: float = 10.0
@@ -67,11 +83,12 @@ class HubConfig:
                 limit="1024..3000000",
             )
         self.barrier()
-        if not self.tokens and not self.insecure and not is_loopback(self.listen):
+        known = self.tokens or self.token_file or self.access_file
+        if not known and not self.insecure and not is_loopback(self.listen):
             raise Misconfigured(
                 f"listen {self.listen!r} can be reached from other machines, and no token is "
-                "set: set CORRAL_TOKEN or --token-file, or listen on 127.0.0.1, or say "
-                "--insecure",
+                "set: set CORRAL_TOKEN, --token-file or --access-file, or listen on 127.0.0.1, or "
+                "say --insecure",
                 field="listen",
             )
 

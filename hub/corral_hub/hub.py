@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from corral_hub.access.access import Access
 from corral_hub.config import HubConfig
 from corral_hub.delivery import Delivery
 from corral_hub.errors import HubFailed, Misconfigured, ResourceExhausted, Unavailable
 from corral_hub.following import Following
 from corral_hub.leases import Leases
+from corral_hub.limits import Limits, LimitsOf
 from corral_hub.orchestrator import Orchestrator
 from corral_hub.relays import Relays
 from corral_hub.session.messages import Reconnect
@@ -50,17 +53,27 @@ class Hub:
     def __init__(self, config: HubConfig) -> None:
         config.check()
         self.config = config
+        self._access = Access(
+            config.tokens,
+            token_file=config.token_file,
+            access_file=config.access_file,
+            enrolment_file=config.enrolment_file,
+        )
         self.registry = Registry()
         self._died = asyncio.Event()
         self._failure: HubFailed | None = None
         self._delivery = Delivery(self.registry)
         self._subscriptions = Subscriptions(config.keepalive_ms)
-        settings = Settings(HUB_TTL_MS, config.lease_ms, config.max_waiting, config.soft_bytes)
+        self._limits = LimitsOf(
+            Limits(config.max_waiting, config.max_payload_bytes),
+            Path(config.limits_file) if config.limits_file else None,
+        )
+        self._limits.load()
         try:
             self._store = Store(
                 config.valkey,
                 config.name,
-                settings=settings,
+                settings_of=self._settings,
                 barrier=config.barrier(),
                 on_letters=self._letters,
                 on_entered=self._entered,
@@ -82,12 +95,16 @@ class Hub:
         self._steward = Steward(config.name, self._leases, tick_ms)
         orchestrator = OrchestratorService(
             config,
-            Orchestrator(config),
+            Orchestrator(config, self._limits),
             self._subscriptions,
             Following(self._subscriptions, self._relays),
         )
         self._wire = Wire(
-            config, orchestrator, WorkerService(config, self.registry), self._namespace
+            config,
+            orchestrator,
+            WorkerService(config, self.registry),
+            self._namespace,
+            self._access,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -111,7 +128,9 @@ class Hub:
             "delivery": self._delivery.run(store),
             "leases": self._leases.run(store),
             "steward": self._steward.run(store),
+            "access": self._access.run(),
             "relays": self._relays.run(store),
+            "limits": self._limits.watch(self._limits_changed),
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=f"hub-{name}")
@@ -171,6 +190,17 @@ class Hub:
             )
         self._hints.listen(name)
         return self._store.namespace(name)
+
+    def _settings(self, namespace: str) -> Settings:
+        config, limits = self.config, self._limits.of(namespace)
+        return Settings(
+            HUB_TTL_MS, config.lease_ms, limits.max_waiting, config.soft_bytes,
+            limits.submits_per_second, limits.burst,
+        )  # fmt: skip
+
+    async def _limits_changed(self) -> None:
+        for namespace in self._store.names():
+            await self._store.enter(namespace)
 
     def _letters(self, namespace: str, letters: list[Letter]) -> None:
         self._delivery.take(namespace, letters)

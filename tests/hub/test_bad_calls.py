@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from corral_hub.auth import read_token_file
+from corral_hub.access.credentials import read_token_file
 from corral_hub.config import HubConfig
 from corral_hub.errors import Misconfigured
 from corral_proto.v1 import orchestrator_pb2 as pb

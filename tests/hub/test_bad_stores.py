@@ -38,7 +38,7 @@ def test_a_store_that_is_away_at_the_start_ends_with_4(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"listen": "0.0.0.0:0"}, "set CORRAL_TOKEN or --token-file"),
+        ({"listen": "0.0.0.0:0"}, "set CORRAL_TOKEN, --token-file or --access-file"),
         ({"listen": "example.com:7445"}, "can be reached from other machines"),
         ({"listen": "[::]:7445"}, "say --insecure"),
         ({"name": "a b"}, "name 'a b'"),

@@ -11,9 +11,10 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from corral.errors import BadAddress
+from corral.tls import Tls
 
 DEFAULT_PORT = 7445
 DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
@@ -38,15 +39,19 @@ class Address:
     target: str
     tls: bool
     private: bool
+    credentials: Tls | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"grpcs://{self.target}" if self.tls else self.target
 
 
-def parse_addresses(hubs: str | Sequence[str] | None) -> tuple[Address, ...]:
+def parse_addresses(
+    hubs: str | Sequence[str] | None, tls: Tls | None = None
+) -> tuple[Address, ...]:
     """Reads addresses in the order given, each once; None: `CORRAL_HUB`, or 127.0.0.1:7445.
 
-    Raises `BadAddress` naming the accepted forms.
+    With `tls` all of them are dialled with it; without, those that say so, with what the
+    environment has. Raises `BadAddress` naming the accepted forms, and `BadCertificate`.
     """
     if hubs is None:
         hubs = os.environ.get("CORRAL_HUB", "").strip() or DEFAULT_ADDRESS
@@ -55,7 +60,13 @@ def parse_addresses(hubs: str | Sequence[str] | None) -> tuple[Address, ...]:
     addresses = dict.fromkeys(parse_address(part) for part in parts if part)
     if not addresses:
         raise BadAddress(f"No hub address is given; use {FORMS}.")
-    return tuple(addresses)
+    return tuple(_with_tls(address, tls) for address in addresses)
+
+
+def _with_tls(address: Address, tls: Tls | None) -> Address:
+    if tls is not None and not address.target.startswith("unix:"):
+        return replace(address, tls=True, credentials=tls)
+    return replace(address, credentials=Tls.from_environment()) if address.tls else address
 
 
 def parse_address(text: str) -> Address:

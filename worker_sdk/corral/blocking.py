@@ -33,6 +33,7 @@ from corral.records import (
 )
 from corral.run import Run
 from corral.submission import Submit, SubmitOptions
+from corral.tls import Tls
 
 OutT = TypeVar("OutT")
 ItemT = TypeVar("ItemT")
@@ -120,8 +121,9 @@ class SyncClient:
         token: str | None = None,
         namespace: str | None = None,
         timeout: float = 30.0,
+        tls: Tls | None = None,
     ) -> None:
-        self._client = Client(hubs, token=token, namespace=namespace, timeout=timeout)
+        self._client = Client(hubs, token=token, namespace=namespace, timeout=timeout, tls=tls)
         self._stack = ExitStack()
         self._closed = False
         self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))

@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 
 from corral.addresses import Address
+from corral.tls import Tls
 
 logger = logging.getLogger("corral")
 
@@ -23,9 +24,13 @@ Metadata = tuple[tuple[str, str], ...]
 _warned_targets: set[str] = set()
 
 
-def channel_options(address: Address) -> list[tuple[str, int]]:
+def _credentials(address: Address) -> grpc.ChannelCredentials:
+    return (address.credentials or Tls()).credentials()
+
+
+def channel_options(address: Address) -> list[tuple[str, int | str]]:
     """Gives the options that every channel of the SDK has."""
-    options = [
+    options: list[tuple[str, int | str]] = [
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -41,6 +46,8 @@ def channel_options(address: Address) -> list[tuple[str, int]]:
     ]
     if address.private:
         options.append(("grpc.enable_http_proxy", 0))
+    if address.credentials is not None and address.credentials.server_name:
+        options.append(("grpc.ssl_target_name_override", address.credentials.server_name))
     return options
 
 
@@ -48,7 +55,7 @@ def open_aio_channel(address: Address) -> grpc.aio.Channel:
     """Makes a channel for the running asyncio loop."""
     options = channel_options(address)
     if address.tls:
-        credentials = grpc.ssl_channel_credentials()
+        credentials = _credentials(address)
         return grpc.aio.secure_channel(address.target, credentials, options=options)
     return grpc.aio.insecure_channel(address.target, options=options)
 
@@ -57,7 +64,7 @@ def open_channel(address: Address) -> grpc.Channel:
     """Makes a channel for threads."""
     options = channel_options(address)
     if address.tls:
-        credentials = grpc.ssl_channel_credentials()
+        credentials = _credentials(address)
         return grpc.secure_channel(address.target, credentials, options=options)
     return grpc.insecure_channel(address.target, options=options)
 

@@ -34,6 +34,7 @@ from corral.records import (
 from corral.run import Run
 from corral.submission import Submit, SubmitOptions, batches
 from corral.subscription import AllEvents, RunEvents
+from corral.tls import Tls
 from corral_proto.v1 import orchestrator_pb2 as pb
 
 OutT = TypeVar("OutT")
@@ -63,7 +64,8 @@ class Client:
     """Submits runs and looks after them.
 
     `hubs`: one address or several (a list, or with commas), default `CORRAL_HUB`, then
-    127.0.0.1:7445. `token` and `namespace` default to `CORRAL_TOKEN` and `CORRAL_NAMESPACE`.
+    127.0.0.1:7445. `token` and `namespace` default to `CORRAL_TOKEN` and `CORRAL_NAMESPACE`;
+    `tls` to what the environment has, for `grpcs://` addresses.
     `timeout` is the total time in seconds that a call may take over all hubs. Every call
     raises a `HubError`: `NoHub` and `Unavailable` when no hub gave an answer, otherwise what
     the hub refused.
@@ -76,8 +78,9 @@ class Client:
         token: str | None = None,
         namespace: str | None = None,
         timeout: float = 30.0,
+        tls: Tls | None = None,
     ) -> None:
-        addresses = parse_addresses(hubs)
+        addresses = parse_addresses(hubs, tls)
         self.timeout = timeout
         self._hubs = Hubs(addresses, call_metadata(addresses, token, namespace))
 

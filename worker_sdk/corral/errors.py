@@ -17,6 +17,14 @@ class BadAddress(CorralError, ValueError):
     """The address of a hub cannot be read; the message names the accepted forms."""
 
 
+class BadCertificate(CorralError, ValueError):
+    """A certificate, key or authority for TLS cannot be read."""
+
+
+class BadEnrolmentKey(CorralError, ValueError):
+    """An enrolment key cannot be read or written, or is none."""
+
+
 class HubError(CorralError):
     """A hub refused a call, or could not be asked.
 
@@ -123,6 +131,15 @@ class ResourceExhausted(SubmitRefused):
 
 class StoreFull(ResourceExhausted):
     """The store is near its memory limit and takes no new runs."""
+
+
+class QueueFull(ResourceExhausted):
+    """As many runs wait for the kind as the namespace may have; `limit` is how many."""
+
+
+class RateLimited(ResourceExhausted):
+    """The namespace submits faster than it may; `limit` is the rate, and the message says when
+    the next run is let through."""
 
 
 class RunEnded(CorralError):

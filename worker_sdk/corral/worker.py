@@ -24,6 +24,7 @@ from corral import identity
 from corral.addresses import parse_addresses
 from corral.channel import call_metadata
 from corral.dispatch import Dispatcher
+from corral.enrolment import EnrolmentKey, default_key
 from corral.errors import BadHandler, CorralError, NoHub
 from corral.executors.considering import Considering
 from corral.executors.inline import InlineExecutor
@@ -37,6 +38,7 @@ from corral.session.route import Route
 from corral.session.stream import Dial, HubStream
 from corral.session.thread import SessionThread
 from corral.terms import Admission, Backoff, Fixed, Reactive, Taint
+from corral.tls import Tls
 from corral.version import SDK_NAME
 
 logger = logging.getLogger("corral.worker")
@@ -70,6 +72,8 @@ class Worker(Registry):
         hubs: str | Sequence[str] | None = None,
         token: str | None = None,
         namespace: str | None = None,
+        tls: Tls | None = None,
+        enrolment_key: EnrolmentKey | None = None,
         admission: Admission | None = None,
         tags: Mapping[str, str] | Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
@@ -84,6 +88,8 @@ class Worker(Registry):
         self.hubs = hubs
         self.token = token
         self.namespace = namespace
+        self.tls = tls
+        self.enrolment_key = enrolment_key or default_key()
         self.admission: Admission = admission or Fixed(1)
         self.tags = identity.tag_list(tags)
         self.labels = dict(labels or {})
@@ -219,7 +225,7 @@ class Worker(Registry):
             self._session.resident_changed(dict(self._resident))
 
     async def _serve(self, state: Any) -> Exception | None:
-        addresses = parse_addresses(self.hubs)
+        addresses = parse_addresses(self.hubs, self.tls)
         metadata = call_metadata(addresses, self.token, self.namespace)
         # Workers spread over the hubs by their name, and come back to the same one.
         first = zlib.crc32(self.worker_id.encode()) % len(addresses)
@@ -291,6 +297,7 @@ class Worker(Registry):
             taints=[taint.to_wire() for taint in self.taints],
             admission=self.admission.to_wire(),
             devices=self.devices,
+            enrolment_key=self.enrolment_key,
         )
 
     async def _run_with_signals(self) -> None:

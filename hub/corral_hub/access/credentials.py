@@ -148,7 +148,7 @@ def read_access_file(path: Path) -> AccessFile:
         if isinstance(entry, TokenEntry):
             if not SHA256.fullmatch(entry.sha256):
                 raise Misconfigured(
-                    f"{where}: sha256 is 64 hexadecimal digits, as `corral token new` prints them",
+                    f"{where}: sha256 is 64 hexadecimal digits, as `corral token` prints them",
                     field="access-file",
                 )
             if entry.expires is not None and entry.expires.tzinfo is None:

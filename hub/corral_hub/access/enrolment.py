@@ -25,6 +25,10 @@ NONCE_BYTES = 32
 PREFIX = b"corral-enrolment-v1\n"
 
 
+def _everything() -> list[str]:
+    return ["*"]
+
+
 class Admitted(msgspec.Struct, forbid_unknown_fields=True):
     """A `[[worker]]` of an enrolment file: an id or the name of a certificate, as patterns with
     `*` and `?`, and what such a worker may offer."""
@@ -32,7 +36,7 @@ class Admitted(msgspec.Struct, forbid_unknown_fields=True):
     id: str = ""
     certificate: str = ""
     namespace: str = "*"
-    capabilities: list[str] = ["*"]
+    capabilities: list[str] = msgspec.field(default_factory=_everything)
 
 
 class Key(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,8 +45,8 @@ class Key(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     public: str
     namespace: str = "*"
-    workers: list[str] = ["*"]
-    capabilities: list[str] = ["*"]
+    workers: list[str] = msgspec.field(default_factory=_everything)
+    capabilities: list[str] = msgspec.field(default_factory=_everything)
 
 
 class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
@@ -144,7 +148,7 @@ def _public(key: Key) -> Ed25519PublicKey:
         return Ed25519PublicKey.from_public_bytes(base64.b64decode(key.public, validate=True))
     except (binascii.Error, ValueError) as error:
         raise ValueError(
-            f"public of key {key.name!r} is no Ed25519 key in base64, as `corral key new` prints it"
+            f"public of key {key.name!r} is no Ed25519 key in base64, as `corral key` prints it"
         ) from error
 
 

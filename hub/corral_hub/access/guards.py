@@ -7,7 +7,7 @@ looked at again, and ended with the answer that a new call would get.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 import anyio
@@ -31,7 +31,7 @@ class Guards:
         self._open: set[Guard] = set()
 
     @contextlib.contextmanager
-    def watch(self, check: Callable[[], object]) -> Iterator[Guard]:
+    def watch(self, check: Callable[[], object]) -> Generator[Guard]:
         """Guards what is done inside: it is cancelled when the check fails, and raises that."""
         guard = Guard(check)
         self._open.add(guard)

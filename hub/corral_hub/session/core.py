@@ -7,11 +7,14 @@ no clock: time comes in as a number of milliseconds. `driver.py` is its shell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from corral_hub.session.messages import (
     Acked,
     Acks,
     Actions,
+    Challenge,
+    ChallengeResponse,
     Draining,
     Goodbye,
     Hello,
@@ -51,8 +54,20 @@ REJECTED = {
 }
 
 
+class Gate(Protocol):
+    """What stands between a Hello and the store: see `access/gate.py`."""
+
+    def hello(self, hello: Hello) -> Reject | Challenge | None:
+        """What is said to a Hello; None: it may pass."""
+        ...
+
+    def response(self, signature: bytes) -> Reject | None:
+        """What is said to the answer to a Challenge; None: the Hello may pass."""
+        ...
+
+
 class SessionCore:
-    """One stream: from Hello over Welcome to its end.
+    """One stream: from Hello over Welcome to its end. Without a `gate` every Hello may pass.
 
     `lease_ms`: mail that stays unacknowledged for so long ends the session, as heartbeats
     alone are not life. `ping_ms`: interval of the hub's pings. `move_at`: when the worker
@@ -60,11 +75,17 @@ class SessionCore:
     """
 
     def __init__(
-        self, lease_ms: int, ping_ms: int, now: float, move_at: float = float("inf")
+        self,
+        lease_ms: int,
+        ping_ms: int,
+        now: float,
+        move_at: float = float("inf"),
+        gate: Gate | None = None,
     ) -> None:
         self.lease_ms = lease_ms
         self.ping_ms = ping_ms
         self.move_at = move_at
+        self._gate = gate
         self.hello: Hello | None = None
         self.session = ""
         self.stream = 0
@@ -91,6 +112,8 @@ class SessionCore:
                 self._on_hello(message, actions)
             elif self.state == "new":
                 self._protocol("the first message of a stream must be Hello", actions)
+            elif self.state == "challenged":
+                self._on_response(message, actions)
             else:
                 self._on_message(message, actions)
         return actions
@@ -99,8 +122,31 @@ class SessionCore:
         if self.state != "new":
             self._protocol("Hello came twice on one stream; it belongs at its beginning", actions)
             return
-        self.state, self.hello, self.session = "opening", hello, hello.session
-        actions.open = hello
+        self.hello, self.session = hello, hello.session
+        word = self._gate.hello(hello) if self._gate is not None else None
+        match word:
+            case None:
+                self.state, actions.open = "opening", hello
+            case Challenge():
+                self.state = "challenged"
+                actions.send.append(word)
+            case _:
+                self._turn_away(word, actions)
+
+    def _on_response(self, message: Incoming, actions: Actions) -> None:
+        if not isinstance(message, ChallengeResponse) or self._gate is None:
+            self._protocol("a Challenge is answered before anything else is said", actions)
+            return
+        reject = self._gate.response(message.signature)
+        if reject is not None:
+            self._turn_away(reject, actions)
+        else:
+            self.state, actions.open = "opening", self.hello
+
+    def _turn_away(self, reject: Reject, actions: Actions) -> None:
+        self.state = "ended"
+        actions.send.append(reject)
+        actions.end = "refused"
 
     def _on_message(self, message: Incoming, actions: Actions) -> None:
         match message:
@@ -122,6 +168,8 @@ class SessionCore:
                     self._protocol(detail, actions)
                 else:
                     actions.send.append(Unsupported(what, detail, run))
+            case ChallengeResponse():
+                self._protocol("nothing was asked that this answers", actions)
             case Pong() | Hello():
                 pass
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from corral_hub.session.core import REJECTED, SessionCore
+from corral_hub.session.core import REJECTED, Gate, SessionCore
 from corral_hub.session.messages import Actions, Hello, Incoming, Outgoing, Reject
 from corral_store.digests import pool_of
 from corral_store.errors import StoreError, StoreFull
@@ -49,9 +49,12 @@ class Driver:
         expect: Callable[[Driver], None],
         open_seconds: float = 10.0,
         move_after_ms: float = float("inf"),
+        gate: Gate | None = None,
     ) -> None:
         self.transitions = transitions
-        self.core = SessionCore(lease_ms, ping_ms, now_ms(), move_at=now_ms() + move_after_ms)
+        self.core = SessionCore(
+            lease_ms, ping_ms, now_ms(), move_at=now_ms() + move_after_ms, gate=gate
+        )
         self.ended = asyncio.Event()
         self._principal = principal
         self._connection = connection

@@ -28,6 +28,13 @@ class Hello:
 
 
 @dataclass(slots=True, frozen=True)
+class ChallengeResponse:
+    """The signature that a Challenge asked for."""
+
+    signature: bytes
+
+
+@dataclass(slots=True, frozen=True)
 class Pong:
     """Answer to a ping."""
 
@@ -80,7 +87,9 @@ class Odd:
     fatal: bool = False
 
 
-Incoming = Hello | Pong | Said | Streamed | Resident | Draining | Goodbye | Odd
+Incoming = (
+    Hello | ChallengeResponse | Pong | Said | Streamed | Resident | Draining | Goodbye | Odd
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -91,6 +100,14 @@ class Welcome:
     stream: int
     resumed: bool
     held: tuple[Kept, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Challenge:
+    """Prove who you are, before Welcome."""
+
+    nonce: bytes
+    namespace: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -150,7 +167,7 @@ class Unsupported:
     run: str = ""
 
 
-Outgoing = Welcome | Reject | Word | Acks | Ping | Reconnect | Unsupported
+Outgoing = Welcome | Challenge | Reject | Word | Acks | Ping | Reconnect | Unsupported
 
 
 @dataclass(slots=True)

@@ -188,10 +188,12 @@ class Hello(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., worker_id: _Optional[str] = ..., instance: _Optional[str] = ..., session_id: _Optional[str] = ..., capabilities: _Optional[_Iterable[_Union[_common_pb2.Capability, _Mapping]]] = ..., tags: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., taints: _Optional[_Iterable[_Union[_common_pb2.Taint, _Mapping]]] = ..., admission: _Optional[_Union[_common_pb2.Admission, _Mapping]] = ..., resident: _Optional[_Iterable[_Union[_common_pb2.ResidentModel, _Mapping]]] = ..., sdk: _Optional[str] = ..., held: _Optional[_Iterable[_Union[Held, _Mapping]]] = ..., resume: bool = ..., devices: _Optional[_Iterable[str]] = ..., enrolment_key: _Optional[str] = ...) -> None: ...
 
 class Challenge(_message.Message):
-    __slots__ = ("nonce",)
+    __slots__ = ("nonce", "namespace")
     NONCE_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     nonce: bytes
-    def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
+    namespace: str
+    def __init__(self, nonce: _Optional[bytes] = ..., namespace: _Optional[str] = ...) -> None: ...
 
 class ChallengeResponse(_message.Message):
     __slots__ = ("signature",)

@@ -11,6 +11,7 @@ import grpc
 import typer
 
 from corral.cli import (
+    access,
     cancel,
     doctor,
     events,
@@ -99,6 +100,8 @@ app.command("workers")(fleet.workers)
 app.command("drain")(fleet.drain)
 app.command("stats")(fleet.stats)
 app.command("hub")(hub.hub)
+app.command("token")(access.token)
+app.command("key")(access.key)
 app.command("doctor")(doctor.doctor)
 # What follows the options belongs to Valkey, also when it looks like an option.
 app.command(

@@ -7,6 +7,7 @@ import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
 
 import typer
 
@@ -15,6 +16,7 @@ from corral.cli.extras import extra
 from corral.cli.valkey import check_url
 
 if TYPE_CHECKING:
+    from corral_hub.config import TlsFiles
     from corral_hub.hub import Hub
 
 DEFAULT_LISTEN = "127.0.0.1:7445"
@@ -27,6 +29,14 @@ TokenFileOption = Annotated[
     typer.Option(
         metavar="FILE",
         help="Accepted tokens, one to a line; # begins a comment. CORRAL_TOKEN is accepted too.",
+    ),
+]
+AccessFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Tokens and certificates with namespace and roles, as TOML; read again when it "
+        "changes. See corral token.",
     ),
 ]
 InsecureOption = Annotated[
@@ -45,7 +55,34 @@ def hub(
     valkey: Annotated[
         str, typer.Option(metavar="URL", help="redis://, rediss://, valkey:// or unix:// address.")
     ] = "redis://127.0.0.1:6379",
+    valkey_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Authority of Valkey's certificate, for rediss://."),
+    ] = None,
+    valkey_cert: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Certificate to show to Valkey.")
+    ] = None,
+    valkey_key: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Key of that certificate.")
+    ] = None,
     token_file: TokenFileOption = None,
+    access_file: AccessFileOption = None,
+    enrolment_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Which workers may join, as TOML; read again when it changes."
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Certificate to serve with TLS.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Key of that certificate.")
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Only let in clients with a certificate of this one."),
+    ] = None,
     insecure: InsecureOption = False,
     lease_ms: Annotated[
         int, typer.Option(help="How long a silent worker keeps its runs, in milliseconds.")
@@ -69,6 +106,12 @@ def hub(
     max_payload_bytes: Annotated[
         int, typer.Option(help="Largest input or result, in bytes.")
     ] = 1_048_576,
+    limits_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Limits of namespaces, as TOML; read again when it changes."
+        ),
+    ] = None,
     log_json: LogJsonOption = False,
 ) -> None:
     """Run a hub; start as many as you like on the same Valkey.
@@ -89,14 +132,19 @@ def hub(
         config = HubConfig(
             name=name or default_name(listen),
             listen=listen,
-            valkey=valkey,
-            tokens=accepted_tokens(token_file),
+            valkey=with_tls(valkey, valkey_ca, valkey_cert, valkey_key),
+            tokens=own_token(),
+            token_file=token_file,
+            access_file=access_file,
+            enrolment_file=enrolment_file,
+            tls=tls_files(tls_cert, tls_key, tls_client_ca),
             insecure=insecure,
             lease_ms=lease_ms,
             grace_ms=grace_ms,
             ping_ms=min(3000, lease_ms // 5) if ping_ms is None else ping_ms,
             durability=durability,
             max_payload_bytes=max_payload_bytes,
+            limits_file=str(limits_file or ""),
             log_json=log_json,
         )
     except HubError as error:
@@ -104,13 +152,36 @@ def hub(
     raise typer.Exit(run_hub(config, _say_ready))
 
 
-def accepted_tokens(token_file: Path | None) -> tuple[str, ...]:
-    """Gives the tokens that a hub accepts: those of the file, and CORRAL_TOKEN."""
-    from corral_hub.auth import read_token_file
-
-    tokens = read_token_file(token_file) if token_file else ()
+def own_token() -> tuple[str, ...]:
+    """Gives CORRAL_TOKEN, which a hub accepts beside those of its files."""
     own = os.environ.get("CORRAL_TOKEN", "").strip()
-    return (*tokens, own) if own and own not in tokens else tokens
+    return (own,) if own else ()
+
+
+def tls_files(cert: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
+    """Gives the files of the listener; raises CommandFailed for a half."""
+    from corral_hub.config import TlsFiles
+
+    if cert is None and key is None and client_ca is None:
+        return None
+    if cert is None or key is None:
+        raise CommandFailed("--tls-cert and --tls-key go together", Exit.USAGE)
+    return TlsFiles(cert, key, client_ca)
+
+
+def with_tls(url: str, ca: Path | None, cert: Path | None, key: Path | None) -> str:
+    """Puts files for TLS into the address of a Valkey, where redis-py looks for them."""
+    given = {"ssl_ca_certs": ca, "ssl_certfile": cert, "ssl_keyfile": key}
+    query = urlencode({name: str(path) for name, path in given.items() if path is not None})
+    if not query:
+        return url
+    if not url.startswith(("rediss://", "valkeys://")):
+        raise CommandFailed(
+            f"--valkey-ca, --valkey-cert and --valkey-key are for rediss:// addresses; {url} is "
+            "none",
+            Exit.USAGE,
+        )
+    return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
 def default_name(listen: str) -> str:

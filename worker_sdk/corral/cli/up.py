@@ -22,7 +22,7 @@ from corral.cli.hub import (
     ListenOption,
     LogJsonOption,
     TokenFileOption,
-    accepted_tokens,
+    own_token,
 )
 from corral.cli.valkey import DEFAULT_DATA, DataOption
 
@@ -58,7 +58,8 @@ def up(
         config = HubConfig(
             name=name,
             listen=listen,
-            tokens=accepted_tokens(token_file),
+            tokens=own_token(),
+            token_file=token_file,
             insecure=insecure,
             log_json=log_json,
         )

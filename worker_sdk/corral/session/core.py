@@ -14,7 +14,7 @@ from corral.offers import Decline
 from corral.session import rejects
 from corral.session.acks import Acks
 from corral.session.attempts import Attempts
-from corral.session.hello import hello, models
+from corral.session.hello import answer, hello, models
 from corral.session.messages import (
     Action,
     Connect,
@@ -205,16 +205,16 @@ class SessionCore:
 
     def _on_message(self, message: worker_pb2.HubMessage, now: float) -> None:
         kind = message.WhichOneof("message")
-        if kind == "welcome" and self.phase is Phase.OPENING:
-            self._on_welcome(message.welcome, now)
-            return
-        if kind == "reject":
-            self._on_reject(message.reject, now)
-            return
-        if self.phase is not Phase.OPEN:
+        if self.phase is not Phase.OPEN and kind not in ("welcome", "reject", "challenge"):
             self._lost(f"the hub said {kind} before Welcome", now)
             return
         match kind:
+            case "welcome" if self.phase is Phase.OPENING:
+                self._on_welcome(message.welcome, now)
+            case "reject":
+                self._on_reject(message.reject, now)
+            case "challenge" if self.phase is Phase.OPENING:
+                self._send(answer(self._declaration, message.challenge, self.session_id))
             case "assignment":
                 self._acks.add(message.assignment.run_id, message.assignment.fence, "run", now)
                 self._attempts.assigned(message.assignment)

@@ -35,8 +35,20 @@ def hello(
             held=held,
             resume=resume,
             devices=own.devices,
+            enrolment_key=own.enrolment_key.name if own.enrolment_key else "",
         )
     )
+
+
+def answer(
+    own: Declaration, challenge: worker_pb2.Challenge, session_id: str
+) -> worker_pb2.WorkerMessage:
+    """Gives the answer to a hub that wants a signature; without a key an empty one, as the hub's
+    Reject then tells what is missing."""
+    if own.enrolment_key is None:
+        return worker_pb2.WorkerMessage(challenge_response=worker_pb2.ChallengeResponse())
+    said = worker_pb2.Hello(worker_id=own.worker_id, instance=own.instance, session_id=session_id)
+    return own.enrolment_key.answer(challenge, said)
 
 
 def models(resident: Mapping[str, int]) -> list[common_pb2.ResidentModel]:

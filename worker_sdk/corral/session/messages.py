@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from corral.enrolment import EnrolmentKey
 from corral_proto.v1 import common_pb2, worker_pb2
 
 
@@ -191,3 +192,4 @@ class Declaration:
     taints: Sequence[common_pb2.Taint] = ()
     admission: common_pb2.Admission = field(default_factory=common_pb2.Admission)
     devices: Sequence[str] = ()
+    enrolment_key: EnrolmentKey | None = None

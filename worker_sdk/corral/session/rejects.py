@@ -30,6 +30,8 @@ def final_error(reject: worker_pb2.Reject, hub: str, worker_id: str) -> SessionE
             return WorkerRejected(
                 f"{said} Install the SDK of the hub's release.", field=reject.field
             )
+        case worker_pb2.REJECT_REASON_NOT_ENROLLED:
+            return WorkerRejected(said, field=reject.field)
         case worker_pb2.REJECT_REASON_NOT_YOURS:
             return WorkerRejected(
                 f"{said} Use the token with which worker {worker_id!r} began.", field="session_id"

@@ -10,6 +10,7 @@ from corral_hub.errors import HubError, InvalidRequest, NotImplementedByHub
 from corral_hub.jobs import dumps, parse_json
 from corral_hub.requests import RetryPolicy, SubmitRequest
 from corral_hub.session.messages import (
+    ChallengeResponse,
     Draining,
     Goodbye,
     Hello,
@@ -173,6 +174,7 @@ def hello(message: wk.Hello) -> Hello:
             for h in message.held
         ),
         resume=message.resume,
+        enrolment_key=message.enrolment_key,
     )
 
 
@@ -281,6 +283,8 @@ def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incomin
             )
         case "update":
             return Resident(models(message.update.resident))
+        case "challenge_response":
+            return ChallengeResponse(message.challenge_response.signature)
         case "draining":
             return Draining()
         case "goodbye":

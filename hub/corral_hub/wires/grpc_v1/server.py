@@ -14,12 +14,15 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from corral_hub import names
-from corral_hub.auth import Authenticator
+from corral_hub.access.access import Access
+from corral_hub.access.gate import Gate
+from corral_hub.access.roles import Identity
 from corral_hub.config import HubConfig
 from corral_hub.errors import HubError, InvalidRequest, Misconfigured, Unavailable, of_store
 from corral_hub.wires.grpc_v1.orchestrator import STREAMS, UNARY, OrchestratorService
 from corral_hub.wires.grpc_v1.parsing import Malformed, serialize, tolerant
 from corral_hub.wires.grpc_v1.status import abort
+from corral_hub.wires.grpc_v1.tls import certificate_names, server_credentials
 from corral_hub.wires.grpc_v1.worker import WorkerService
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
@@ -54,12 +57,13 @@ class Wire:
         orchestrator: OrchestratorService,
         workers: WorkerService,
         namespace: Callable[[str], Transitions],
+        access: Access,
     ) -> None:
         self._config = config
         self._orchestrator = orchestrator
         self._workers = workers
         self._namespace = namespace
-        self._auth = Authenticator(config.tokens)
+        self._access = access
         self._server = grpc.aio.server(options=OPTIONS)
         self._health = HealthServicer()
         self.address = ""
@@ -73,7 +77,10 @@ class Wire:
         )
         listen = self._config.listen
         try:
-            port = self._server.add_insecure_port(listen)
+            if self._config.tls is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, server_credentials(self._config.tls))
         except RuntimeError as error:
             raise Misconfigured(
                 f"cannot listen on {listen}: the address is taken or not of this machine; choose "
@@ -112,10 +119,14 @@ class Wire:
             # Proxies and clients wait for the headers; they go before anything else.
             await context.send_initial_metadata(())
             try:
-                transitions, principal = self._caller(context)
-                await self._workers.session(
-                    frames, context, transitions, principal, uuid.uuid4().hex
+                identity, transitions = self._caller(context, "Session")
+                gate = Gate(
+                    self._access.enrolment, transitions.namespace, certificate_names(context)
                 )
+                with self._access.guards.watch(lambda: self._caller(context, "Session")):
+                    await self._workers.session(
+                        frames, context, transitions, identity.principal, uuid.uuid4().hex, gate
+                    )
             except HubError as error:
                 await abort(context, error)
 
@@ -124,15 +135,21 @@ class Wire:
         )
         return grpc.method_handlers_generic_handler(WORKER, {"Session": handler})
 
-    def _caller(self, context: Any) -> tuple[Transitions, str]:
+    def _caller(self, context: Any, method: str) -> tuple[Identity, Transitions]:
+        """Who calls a method, and for which namespace; raises what they are told instead."""
         metadata = dict(context.invocation_metadata() or ())
-        principal = self._auth.principal(metadata.get("authorization"))
-        name = metadata.get("corral-namespace") or "default"
-        names.require(names.NAMESPACE, str(name), "corral-namespace")
-        return self._namespace(str(name)), principal
+        authorization = metadata.get("authorization")
+        presented = () if authorization else certificate_names(context)
+        identity = self._access.identify(authorization, presented)
+        asked = str(metadata.get("corral-namespace") or "")
+        if asked:
+            names.require(names.NAMESPACE, asked, "corral-namespace")
+        namespace = identity.choose_namespace(asked)
+        identity.check_method(method)
+        return identity, self._namespace(namespace)
 
-    def _read(self, request: Any, context: Any) -> Transitions:
-        transitions, _ = self._caller(context)
+    def _read(self, request: Any, context: Any, method: str) -> Transitions:
+        _, transitions = self._caller(context, method)
         if isinstance(request, Malformed):
             raise InvalidRequest(request.detail)
         return transitions
@@ -144,7 +161,7 @@ class Wire:
         async def call(request: Any, context: Any) -> Any:
             try:
                 async with asyncio.timeout(seconds):
-                    return await method(request, self._read(request, context))
+                    return await method(request, self._read(request, context, name))
             except TimeoutError:
                 await abort(
                     context,
@@ -166,8 +183,10 @@ class Wire:
         async def call(request: Any, context: Any) -> None:
             await context.send_initial_metadata(())
             try:
-                async for reply in method(request, self._read(request, context)):
-                    await context.write(reply)
+                transitions = self._read(request, context, name)
+                with self._access.guards.watch(lambda: self._caller(context, name)):
+                    async for reply in method(request, transitions):
+                        await context.write(reply)
             except HubError as error:
                 await abort(context, error)
             except StoreError as error:

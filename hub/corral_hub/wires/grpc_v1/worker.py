@@ -12,6 +12,7 @@ import structlog
 
 from corral_hub.config import HubConfig
 from corral_hub.errors import HubError
+from corral_hub.session.core import Gate
 from corral_hub.session.driver import Driver
 from corral_hub.session.messages import Incoming, Odd, Outgoing, Reject
 from corral_hub.session.registry import Registry
@@ -37,9 +38,9 @@ class WorkerService:
 
     async def session(
         self, frames: AsyncIterator[Any], context: Any, transitions: Transitions, principal: str,
-        connection: str,
+        connection: str, gate: Gate,
     ) -> None:  # fmt: skip
-        """One stream from Hello to its end. Writes to the context."""
+        """One stream from Hello, past the gate, to its end. Writes to the context."""
         config = self._config
         driver = Driver(
             transitions,
@@ -53,6 +54,7 @@ class WorkerService:
             register=self._registry.add,
             expect=self._registry.expect,
             move_after_ms=self._move_after(),
+            gate=gate,
         )
 
         async def write(batch: list[Outgoing]) -> None:
@@ -87,16 +89,17 @@ class WorkerService:
         if self.stopping:
             driver.refuse(Reject("stopping", "this hub is stopping; go to another"))
             return
-        try:
-            async with asyncio.timeout(HELLO_SECONDS):
-                first = await anext(frames, None)
-        except TimeoutError:
-            driver.refuse(
-                Reject("bad_hello", f"no Hello came within {HELLO_SECONDS:.0f} s of the stream")
-            )
-            return
-        if first is not None:
-            await self._take([first], driver)
+        for wanted in ("Hello", "answer to the Challenge"):
+            try:
+                async with asyncio.timeout(HELLO_SECONDS):
+                    first = await anext(frames, None)
+            except TimeoutError:
+                driver.refuse(Reject("bad_hello", f"no {wanted} came within {HELLO_SECONDS:.0f} s"))
+                return
+            if first is not None:
+                await self._take([first], driver)
+            if driver.core.state != "challenged":
+                break
         gathering = Gathering()
         async with anyio.create_task_group() as group:
             group.start_soon(gathering.fill, frames)

@@ -309,6 +309,9 @@ def outgoing(message: m.Outgoing, config: HubConfig, out: wk.HubMessage) -> None
             welcome.move_after_ms = config.move_after_ms
             for kept in held:
                 welcome.held.add(run_id=kept.run, fence=kept.fence, keep=kept.keep)
+        case m.Challenge(nonce, namespace):
+            out.challenge.nonce = nonce
+            out.challenge.namespace = namespace
         case m.Reject(reason, detail, field):
             out.reject.reason = REASONS[reason]
             out.reject.detail = detail

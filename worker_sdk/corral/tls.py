@@ -1,0 +1,67 @@
+"""Certificates for the way to hubs: an authority that is trusted, and one's own certificate.
+
+Reads files and opens no connection.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from corral.errors import BadCertificate
+
+Pem = str | Path | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How hubs are recognised, and how one shows who one is.
+
+    `ca`: the authority that hubs' certificates must be of; default: those of the system. `cert`
+    and `key`: one's own, for hubs that want a certificate (mutual TLS). Each is a path, or PEM
+    as bytes. `server_name`: what the hub's certificate is made out to, when that is not the
+    host that is dialled. Raises `BadCertificate` for what cannot be read.
+    """
+
+    ca: Pem | None = None
+    cert: Pem | None = None
+    key: Pem | None = field(default=None, repr=False)
+    server_name: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.cert is None) != (self.key is None):
+            raise BadCertificate("A certificate and its key go together: give cert and key.")
+        for name in ("ca", "cert", "key"):
+            _read(name, getattr(self, name))
+
+    @classmethod
+    def from_environment(cls) -> Tls:
+        """Reads `CORRAL_TLS_CA`, `CORRAL_TLS_CERT` and `CORRAL_TLS_KEY`, paths of PEM files."""
+        return cls(
+            ca=os.environ.get("CORRAL_TLS_CA") or None,
+            cert=os.environ.get("CORRAL_TLS_CERT") or None,
+            key=os.environ.get("CORRAL_TLS_KEY") or None,
+        )
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """What gRPC wants; reads the files anew, so that a renewed certificate is used."""
+        return grpc.ssl_channel_credentials(
+            _read("ca", self.ca), _read("key", self.key), _read("cert", self.cert)
+        )
+
+
+def _read(name: str, pem: Pem | None) -> bytes | None:
+    if pem is None:
+        return None
+    try:
+        data = pem if isinstance(pem, bytes) else Path(pem).read_bytes()
+    except OSError as error:
+        raise BadCertificate(f"The {name} for TLS cannot be read: {error}.") from error
+    if b"-----BEGIN" not in data:
+        raise BadCertificate(
+            f"The {name} for TLS is no PEM; it begins with -----BEGIN. Convert it with openssl."
+        )
+    return data
