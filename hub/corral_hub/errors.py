@@ -101,6 +101,14 @@ class StoreFull(ResourceExhausted):
     """The store is near or at its memory limit."""
 
 
+class QueueFull(ResourceExhausted):
+    """As many runs wait for the kind as the namespace may have."""
+
+
+class RateLimited(ResourceExhausted):
+    """The namespace submits faster than it may; the message says when to try again."""
+
+
 class NotImplementedByHub(HubError):
     """The request uses what this release does not do."""
 

@@ -17,11 +17,11 @@ from corral_hub.errors import (
     HubError,
     InvalidRequest,
     NoMatchingWorker,
-    ResourceExhausted,
     RunNotFound,
     StoreFull,
     WorkerNotFound,
 )
+from corral_hub.limits import Limits, LimitsOf, queue_full, rate_limited
 from corral_hub.requests import SubmitRequest, class_text, to_run
 from corral_store.batching import ITEMS_PER_CALL
 from corral_store.filters import RunFilter, WorkerFilter
@@ -57,8 +57,9 @@ class Accepted:
 class Orchestrator:
     """The orchestrator's side of one hub."""
 
-    def __init__(self, config: HubConfig) -> None:
+    def __init__(self, config: HubConfig, limits: LimitsOf) -> None:
         self._config = config
+        self._limits = limits
 
     async def submit(
         self, transitions: Transitions, requests: Sequence[SubmitRequest]
@@ -70,17 +71,17 @@ class Orchestrator:
         check_count(len(requests))
         out: list[Accepted | HubError | None] = [None] * len(requests)
         runs: list[tuple[int, NewRun]] = []
+        limits, retention_ms = self._limits.of(transitions.namespace), self._config.retention_ms
         for i, request in enumerate(requests):
             try:
-                config = self._config
-                runs.append((i, to_run(request, config.max_payload_bytes, config.retention_ms)))
+                runs.append((i, to_run(request, limits.max_payload_bytes, retention_ms)))
             except HubError as error:
                 out[i] = error
         for part in _steps(runs):
             verdicts = await transitions.submit([run for _, run in part])
             known = await self._known(transitions, verdicts)
             for (i, run), verdict in zip(part, verdicts, strict=True):
-                out[i] = _verdict(run, verdict, known.get(verdict.run))
+                out[i] = _verdict(run, verdict, known.get(verdict.run), limits)
         return [item for item in out if item is not None]
 
     async def _known(
@@ -270,7 +271,9 @@ def _steps(runs: list[tuple[int, NewRun]]) -> list[list[tuple[int, NewRun]]]:
     return steps
 
 
-def _verdict(run: NewRun, verdict: Submitted, known: Described | None) -> Accepted | HubError:
+def _verdict(
+    run: NewRun, verdict: Submitted, known: Described | None, limits: Limits
+) -> Accepted | HubError:
     match verdict.verdict:
         case "accepted":
             warnings = (
@@ -301,9 +304,9 @@ def _verdict(run: NewRun, verdict: Submitted, known: Described | None) -> Accept
                 field="resource_hint.vram_mb",
             )
         case "queue_full":
-            return ResourceExhausted(
-                f"as many runs wait for {run.kind} as the hub allows (max_waiting); try later"
-            )
+            return queue_full(run.kind, limits)
+        case "rate_limited":
+            return rate_limited(int(verdict.stage), limits)
         case _:
             return StoreFull(
                 "the store is near its memory limit and takes no new runs; raise maxmemory, "

@@ -44,6 +44,8 @@ _NAMED: tuple[type[errors.HubError], ...] = (
     errors.NoMatchingWorker,
     errors.ResourceExhausted,
     errors.StoreFull,
+    errors.QueueFull,
+    errors.RateLimited,
 )
 _BY_NAME: dict[str, type[errors.HubError]] = {
     # Here a run that ended is what `result` raises, whoever asked.
