@@ -7,14 +7,17 @@ from corral.addresses import Address, parse_addresses
 from corral.blocking import SyncClient, SyncRun
 from corral.client import Client
 from corral.context import Context
+from corral.enrolment import EnrolmentKey
 from corral.errors import (
     AlreadyAnswered,
     AlreadyExists,
     AttemptEnded,
     BadAddress,
     BadAnswer,
+    BadCertificate,
     BadCheckpoint,
     BadChunk,
+    BadEnrolmentKey,
     BadEvent,
     BadHandler,
     BadOutput,
@@ -100,6 +103,7 @@ from corral.terms import (
     Toleration,
     VramBudget,
 )
+from corral.tls import Tls
 from corral.version import __version__
 from corral.worker import Worker
 
@@ -113,8 +117,10 @@ __all__ = [
     "Backoff",
     "BadAddress",
     "BadAnswer",
+    "BadCertificate",
     "BadCheckpoint",
     "BadChunk",
+    "BadEnrolmentKey",
     "BadEvent",
     "BadHandler",
     "BadOutput",
@@ -131,6 +137,7 @@ __all__ = [
     "CorralError",
     "Decline",
     "Drained",
+    "EnrolmentKey",
     "EphemeralEvent",
     "ErrorRecord",
     "Event",
@@ -194,6 +201,7 @@ __all__ = [
     "SyncClient",
     "SyncRun",
     "Taint",
+    "Tls",
     "Toleration",
     "TooManyInputs",
     "TooManySteps",
