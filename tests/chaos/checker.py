@@ -6,86 +6,32 @@ excused from having had a run only by what was done to it: killed, or frozen bey
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
+from tests.chaos import conversation
 from tests.chaos.records import (
     Cancelled,
-    Disturbed,
-    Ended,
     Evidence,
     Followed,
     Odd,
     Repeated,
     Started,
     Submitted,
+    Tried,
 )
+from tests.chaos.story import Story, Violation
 
 # A run that waits longer, while there is room and the store is there, is starved.
 STARVED_SECONDS = 30.0
-# A worker frozen for this part of a lease may have lost its session: the hub's last renewal
-# and its last evidence of life are each some time ago when the freeze begins.
-EXCUSED_PART_OF_LEASE = 0.6
-# So long after a freeze a process may begin what its stream had brought before it was lost.
-THAW_SECONDS = 1.0
 # While these last, and a lease longer, nobody can be given work.
 STORE_AWAY = frozenset({"kill_valkey", "freeze_valkey"})
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken promise: lost, doubled, stale, starved, events, broken or odd."""
-
-    kind: str
-    run: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.run or 'fleet'}: {self.detail}"
-
-
-class _Story:
-    """The evidence, put in order by run."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.starts: dict[str, list[Started]] = defaultdict(list)
-        self.ends: dict[tuple[str, int, str], Ended] = {}
-        for line in evidence.ledger:
-            if isinstance(line, Started):
-                self.starts[line.run].append(line)
-            else:
-                self.ends[line.run, line.fence, line.process] = line
-        for starts in self.starts.values():
-            starts.sort(key=lambda start: start.at)
-        self.disturbed = [line for line in evidence.history if isinstance(line, Disturbed)]
-        self.lease_seconds = evidence.lease_seconds
-
-    def end_of(self, start: Started) -> Ended | None:
-        return self.ends.get((start.run, start.fence, start.process))
-
-    def excused(self, start: Started, before: float) -> bool:
-        """True when the process may have lost the run, by what was done to it until then.
-
-        A process that thaws may still begin what had been under way to it.
-        """
-        long = self.lease_seconds * EXCUSED_PART_OF_LEASE
-        for one in self.disturbed:
-            if one.target != start.process or one.at > before:
-                continue
-            if one.kind == "kill_worker" and start.at <= one.until:
-                return True
-            frozen = one.kind == "freeze_worker" and one.until - one.at >= long
-            if frozen and start.at <= one.until + THAW_SECONDS:
-                return True
-        return False
-
-
 def violations(evidence: Evidence) -> list[Violation]:
     """Everything that the evidence shows against the guarantees; empty: they held."""
-    story = _Story(evidence)
+    story = Story(evidence)
     return [
         *lost(evidence),
         *doubled(evidence, story),
@@ -93,6 +39,10 @@ def violations(evidence: Evidence) -> list[Violation]:
         *cancelled(evidence, story),
         *starved(evidence, story),
         *events(evidence),
+        *conversation.answers(evidence),
+        *conversation.steps(evidence, story),
+        *conversation.streams(evidence),
+        *conversation.subscribers(evidence),
         *(Violation("broken", "", f"{name}: {what}") for name, what in evidence.broken),
         *(Violation("odd", "", line.what) for line in evidence.history if isinstance(line, Odd)),
     ]
@@ -110,7 +60,7 @@ def lost(evidence: Evidence) -> Iterator[Violation]:
                 yield Violation("lost", line.run, "failed for lost leases, which it may have often")
 
 
-def doubled(evidence: Evidence, story: _Story) -> Iterator[Violation]:
+def doubled(evidence: Evidence, story: Story) -> Iterator[Violation]:
     """Runs that two submits made two of, and runs that began again without a reason."""
     for line in evidence.history:
         if isinstance(line, Repeated) and not (line.deduplicated and line.answer == line.run):
@@ -123,7 +73,11 @@ def doubled(evidence: Evidence, story: _Story) -> Iterator[Violation]:
                 yield Violation("doubled", run, f"fence {after.fence} came after {before.fence}")
                 continue
             ended = story.end_of(before)
-            retried = ended is not None and ended.how == "failed" and ended.at <= after.at
+            retried = (
+                ended is not None
+                and ended.at <= after.at
+                and (ended.how == "failed" or (ended.how == "parked" and _parked(evidence, before)))
+            )
             if not retried and not story.excused(before, after.at):
                 how = f"{ended.how} at {ended.at:.3f}" if ended else "is still at it"
                 yield Violation(
@@ -134,7 +88,13 @@ def doubled(evidence: Evidence, story: _Story) -> Iterator[Violation]:
                 )
 
 
-def stale(evidence: Evidence, story: _Story) -> Iterator[Violation]:
+def _parked(evidence: Evidence, start: Started) -> bool:
+    """True when the store has it that this attempt gave its room back at a question."""
+    final = evidence.finals.get(start.run)
+    return final is not None and Tried(start.fence, "parked") in final.attempts
+
+
+def stale(evidence: Evidence, story: Story) -> Iterator[Violation]:
     """Outcomes that are not those of the last assignment, or of none that was executed."""
     executed = {(end.run, end.fence): end.how for end in story.ends.values()}
     for final in evidence.finals.values():
@@ -158,7 +118,7 @@ def stale(evidence: Evidence, story: _Story) -> Iterator[Violation]:
                 )
 
 
-def cancelled(evidence: Evidence, story: _Story) -> Iterator[Violation]:
+def cancelled(evidence: Evidence, story: Story) -> Iterator[Violation]:
     """Cancelled runs that were given out, or started, after the cancel was acknowledged.
 
     What a hub had under way to the worker may cross the reply, for a lease at most, or until
@@ -179,7 +139,7 @@ def cancelled(evidence: Evidence, story: _Story) -> Iterator[Violation]:
                 yield Violation("stale", line.run, f"started {late:.3f} s after its cancel")
 
 
-def starved(evidence: Evidence, story: _Story) -> Iterator[Violation]:
+def starved(evidence: Evidence, story: Story) -> Iterator[Violation]:
     """Runs that waited longer than `STARVED_SECONDS` while the store was there and had room."""
     over = {line.run: line.at for line in evidence.history if isinstance(line, Cancelled)}
     away = [one for one in story.disturbed if one.kind in STORE_AWAY]

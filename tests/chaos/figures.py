@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.chaos.checker import Violation
-from tests.chaos.records import Cancelled, Disturbed, Ended, Evidence, Repeated, Started, Submitted
+from tests.chaos.records import (
+    Answered,
+    Cancelled,
+    Did,
+    Disturbed,
+    Ended,
+    Evidence,
+    Heard,
+    Missed,
+    Read,
+    Repeated,
+    Started,
+    Submitted,
+)
+from tests.chaos.story import Violation
 
 
 @dataclass(slots=True)
@@ -45,6 +58,16 @@ def count(evidence: Evidence, found: list[Violation]) -> Figures:
                 figures.counts["submits repeated"] += 1
             case Cancelled():
                 figures.counts["cancels acknowledged"] += 1
+            case Answered():
+                figures.counts["answers acknowledged"] += 1
+            case Read(parts=parts):
+                figures.counts["streams read"] += 1
+                for part in parts:
+                    figures.counts[f"streams: {part.kind}s"] += 1
+            case Heard(subscriber=subscriber):
+                figures.counts[f"events told to {subscriber}"] += 1
+            case Missed(subscriber=subscriber):
+                figures.counts[f"gaps told to {subscriber}"] += 1
             case Disturbed(kind=kind, target=target, at=at):
                 figures.disturbances[kind] += 1
                 of_worker = kind in ("kill_worker", "freeze_worker")
@@ -54,6 +77,8 @@ def count(evidence: Evidence, found: list[Violation]) -> Figures:
                 pass
     for final in evidence.finals.values():
         figures.counts[f"runs {final.status}"] += 1
+        figures.counts["times parked"] += sum(a.outcome == "parked" for a in final.attempts)
+    figures.counts["steps taken"] = sum(isinstance(line, Did) for line in evidence.ledger)
     figures.counts["executions"] = len(starts)
     figures.counts["executions of a run executed before"] = len(starts) - len(
         {start.run for start in starts}

@@ -26,6 +26,9 @@ LEASE_CLOCK = "leases run by the wall clock"
 FENCE = "an outcome counts whatever its fence"
 MAIL = "mail is not kept until it is acknowledged"
 STREAM = "an older stream may still speak"
+ANSWER = "a later answer counts"
+STEP = "the result of a step is not kept"
+FEED = "the feed has one event of each call"
 FAULTS: dict[str, list[tuple[str, str, str]]] = {
     LEASE_CLOCK: [
         mutations.FAULTS["leases run on through an outage"],
@@ -52,6 +55,15 @@ FAULTS: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("parts/sessions", "mail.send(u, s, run, fence, 'run')", "local _ = run"),
     ],
+    ANSWER: [
+        (
+            "parts/questions",
+            "if standing == 'answered' then return was == json and 'same' or 'conflict' end",
+            "",
+        ),
+    ],
+    STEP: [("parts/steps", "call('HSET', key, step, json)", "local _ = json")],
+    FEED: [("parts/events", "'[' .. concat(u.feed, ',') .. ']'", "'[' .. u.feed[1] .. ']'")],
     STREAM: [mutations.FAULTS["no stream number"]],
 }
 

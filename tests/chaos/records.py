@@ -28,12 +28,33 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    """An execution ended; how: completed, failed (another attempt is asked for), stopped."""
+    """An execution ended; how: completed, failed (another attempt is asked for), stopped, or
+    parked (unwound at a question; it may have been told to stop there, too)."""
 
     run: str
     fence: int
     process: str
     how: str
+    at: float
+
+
+class Did(msgspec.Struct, frozen=True, tag="did"):
+    """A step had its effect."""
+
+    run: str
+    fence: int
+    process: str
+    key: str
+    at: float
+
+
+class Kept(msgspec.Struct, frozen=True, tag="kept"):
+    """An execution was given the result of a step, which is the fence that it was done under."""
+
+    run: str
+    fence: int
+    key: str
+    value: int
     at: float
 
 
@@ -69,6 +90,47 @@ class Followed(msgspec.Struct, frozen=True, tag="followed"):
     status: str
 
 
+class Answered(msgspec.Struct, frozen=True, tag="answered"):
+    """A hub acknowledged an answer to a run's question."""
+
+    run: str
+    answer: str
+    at: float
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What a reader of a stream was given; kind: chunk (the `first`-th, said under `fence`),
+    gap (from `first` to `last`), restart."""
+
+    kind: str
+    fence: int = 0
+    first: int = 0
+    last: int = 0
+
+
+class Read(msgspec.Struct, frozen=True, tag="read"):
+    """A reader saw a streamed run to its end: all that it was given, in order."""
+
+    run: str
+    parts: list[Part]
+
+
+class Heard(msgspec.Struct, frozen=True, tag="heard"):
+    """A subscriber of all runs was told an event of one."""
+
+    subscriber: str
+    run: str
+    number: int
+    kind: str
+
+
+class Missed(msgspec.Struct, frozen=True, tag="missed"):
+    """A subscriber of all runs was told that events are gone, and why."""
+
+    subscriber: str
+    reason: str
+
+
 class Disturbed(msgspec.Struct, frozen=True, tag="disturbed"):
     """Something was done to the fleet, from `at` until `until`."""
 
@@ -94,7 +156,8 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 class Final(msgspec.Struct, frozen=True):
-    """A run as a hub describes it at the end; `output_fence` is what its result says, or 0."""
+    """A run as a hub describes it at the end; `output_fence`, `answer` and `steps` are what its
+    result says, `labelled` whether it has the label that a subscriber filters by."""
 
     run: str
     status: str
@@ -103,10 +166,16 @@ class Final(msgspec.Struct, frozen=True):
     output_fence: int = 0
     code: str = ""
     attempts: list[Tried] = []
+    answer: str = ""
+    steps: list[int] = []
+    chunks: int = 0
+    labelled: bool = False
 
 
-LedgerLine = Started | Ended
-HistoryLine = Submitted | Repeated | Cancelled | Followed | Disturbed | Odd
+LedgerLine = Started | Ended | Did | Kept
+HistoryLine = (
+    Submitted | Repeated | Cancelled | Followed | Answered | Read | Heard | Missed | Disturbed | Odd
+)
 
 
 @dataclass(slots=True)

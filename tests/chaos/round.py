@@ -21,6 +21,7 @@ from tests.chaos.disturbances import HUB_KINDS, STORE_KINDS, WORKER_KINDS, Distu
 from tests.chaos.driver import CALL_SECONDS, PAUSE_SECONDS, Driver
 from tests.chaos.figures import Figures, count
 from tests.chaos.fleet import LEASE_SECONDS, Fleet
+from tests.chaos.people import People
 from tests.chaos.records import (
     Evidence,
     Final,
@@ -31,6 +32,7 @@ from tests.chaos.records import (
     read_ledger,
     write_finals,
 )
+from tests.chaos.subscribers import EVERYTHING, FILTERED, LABEL, Subscriber
 from tests.servers import ValkeyServer
 
 CLIENTS = 3
@@ -111,7 +113,16 @@ async def _load(
         )
         for lane in plan.lanes
     ]
-    looking = asyncio.create_task(fleet.look_after(), name="looking after the fleet")
+    people = People(clients, random.Random(f"{plan.seed} people"), history)
+    subscribers = [
+        Subscriber(name, client, history)
+        for name, client in zip((EVERYTHING, FILTERED), clients, strict=False)
+    ]
+    beside = [
+        asyncio.create_task(fleet.look_after(), name="looking after the fleet"),
+        asyncio.create_task(people.run(), name="people"),
+        *(asyncio.create_task(one.run(), name=one.name) for one in subscribers),
+    ]
     try:
         async with asyncio.TaskGroup() as tasks:
             disturbing = [tasks.create_task(one.lane(lane)) for one, lane in made]
@@ -124,10 +135,30 @@ async def _load(
             # A follower of a run that is lost would wait for ever; the ends below tell of it.
             await asyncio.wait({driving}, timeout=plan.calm_seconds)
             driving.cancel()
-        return await _ends(clients, driver.runs, plan.calm_seconds)
+        finals = await _ends(clients, driver.runs, plan.calm_seconds)
+        await _told(subscribers, finals, plan.calm_seconds)
+        return finals
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        died = [task for task in beside if task.done()]
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        for task in died:
+            # Only an error ends one of these before it is cancelled.
+            task.result()
+
+
+async def _told(subscribers: list[Subscriber], finals: dict[str, Final], seconds: float) -> None:
+    """Gives subscribers time to hear of every end; the checker says what they missed."""
+    ended = {run for run, final in finals.items() if final.status in TERMINAL}
+    labelled = {run for run in ended if finals[run].labelled}
+    waits = [
+        asyncio.create_task(one.heard(ended if one.name == EVERYTHING else labelled))
+        for one in subscribers
+    ]
+    await asyncio.wait(waits, timeout=seconds)
+    for wait in waits:
+        wait.cancel()
 
 
 async def _ends(clients: list[corral.Client], runs: list[str], seconds: float) -> dict[str, Final]:
@@ -165,6 +196,10 @@ def _final(run: corral.RunSnapshot) -> Final:
         fence=int(run.fence or 0),
         last_event=run.last_event,
         output_fence=output.get("fence", 0),
+        answer=output.get("answer", ""),
+        steps=output.get("steps", []),
+        chunks=output.get("chunks", 0),
+        labelled=LABEL.items() <= run.labels.items(),
         code=run.error.code if run.error else "",
         attempts=[
             Tried(int(a.fence or 0), a.outcome, a.error.code if a.error else "")

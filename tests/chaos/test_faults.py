@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.hub_process import FENCE, LEASE_CLOCK, MAIL, STREAM
+from tests.chaos.hub_process import ANSWER, FEED, FENCE, LEASE_CLOCK, MAIL, STEP, STREAM
 from tests.chaos.round import Plan, play
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -33,8 +33,20 @@ PLANS = {
         7, 10, fault=STREAM, lanes=(("freeze_hub",),), longest=1.3, rate=50,
         pause=(0.5, 0.8), hubs=2, workers=3, calm_seconds=30,
     ),
+    # What goes wrong without a disturbance.
+    ANSWER: Plan(7, 5, fault=ANSWER, lanes=(), hubs=2, workers=2, calm_seconds=20),
+    STEP: Plan(7, 4, fault=STEP, lanes=(), retries=0.9, hubs=2, workers=2, calm_seconds=20),
+    FEED: Plan(7, 4, fault=FEED, lanes=(), hubs=2, workers=2, calm_seconds=5),
 }  # fmt: skip
-FOUND_AS = {LEASE_CLOCK: "doubled", FENCE: "stale", MAIL: "lost", STREAM: "doubled"}
+FOUND_AS = {
+    LEASE_CLOCK: "doubled",
+    FENCE: "stale",
+    MAIL: "lost",
+    STREAM: "doubled",
+    ANSWER: "answers",
+    STEP: "steps",
+    FEED: "events",
+}
 
 
 # Whether a kill hits the moment that a fault needs is chance; one of some rounds does.
