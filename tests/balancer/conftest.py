@@ -75,11 +75,9 @@ def balanced(
     tmp_path: Path,
     authority: trustme.CA,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Balanced]:
-    roots = tmp_path_factory.getbasetemp() / "roots.pem"
-    authority.cert_pem.write_to_path(roots)
-    monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(roots))
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("CORRAL_TLS_CA", str(tmp_path / "authority.pem"))
     balanced = Balanced(fleet, binary, tmp_path, authority)
     yield balanced
     balanced.stop()

@@ -11,8 +11,10 @@ import random
 from collections import Counter
 
 import pytest
+import trustme
 
 import corral
+from corral.tls import Tls
 from tests.balancer.conftest import Balanced
 from tests.fleet.test_hub_deaths import all_completed, submit_naps
 
@@ -148,8 +150,15 @@ async def test_an_error_of_a_hub_arrives_as_it_is(balanced: Balanced) -> None:
     assert refused.value.field == "required_tags"
 
 
-async def test_a_certificate_of_another_name_is_not_believed(balanced: Balanced) -> None:
+async def test_a_certificate_of_another_authority_or_name_is_not_believed(
+    balanced: Balanced,
+) -> None:
     balanced.start()
-    async with corral.Client(f"grpcs://127.0.0.1:{balanced.nginx.port}", timeout=1.0) as stranger:
-        with pytest.raises(corral.NoHub):
-            await stranger.stats()
+    others = Tls(ca=trustme.CA().cert_pem.bytes())
+    for address, tls in (
+        (balanced.nginx.address, others),
+        (f"grpcs://127.0.0.1:{balanced.nginx.port}", None),
+    ):
+        async with corral.Client(address, tls=tls, timeout=1.0) as stranger:
+            with pytest.raises(corral.NoHub):
+                await stranger.stats()
