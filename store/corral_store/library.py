@@ -18,7 +18,7 @@ from importlib.resources.abc import Traversable
 PARTS = (
     "keys", "unit", "fit", "filters", "classes", "room", "line", "place", "mail", "events",
     "steps", "questions", "ring", "attempt", "sessions", "opening", "retention", "rate", "repair",
-    "relining", "invariants",
+    "pruning", "relining", "invariants",
 )  # fmt: skip
 
 READ_ONLY = frozenset(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import redis
 
 import corral
-from corral_store.connection import Connection
+from corral_store.connection import Call, Connection, root_of
 from corral_store.repair import repair
 from tests.fleet.conftest import Fleet
 
@@ -37,7 +39,8 @@ async def test_queues_say_what_waits_and_whether_anybody_could_take_it(fleet: Fl
     assert found.now_ms - 60_000 < first.oldest_at_ms <= found.now_ms
     assert (last.band, last.waiting, last.placeable) == (7, 1, False)
     assert last.constraints["tags"] == [["zone", "us"]]
-    assert unknown.kind == "workflow:unknown" and not unknown.placeable
+    assert unknown.kind == "workflow:unknown"
+    assert not unknown.placeable
     assert [k.kind for k in (await other.queues("workflow:nap")).kinds] == ["workflow:nap"]
     assert (await other.queues("workflow:none")).kinds == []
 
@@ -80,3 +83,38 @@ async def test_a_repair_beside_hubs_that_work_loses_nothing_and_runs_nothing_twi
     assert {fleet.executions[run.run_id] for run in runs} == {1}
     assert await fleet.check() == []
     store.close()
+
+
+async def test_others_do_not_notice_a_repair_and_results_of_its_namespace_are_kept(
+    fleet: Fleet,
+) -> None:
+    fleet.hub("a")
+    fleet.hub("b")
+    await fleet.worker("w", 2)
+    await fleet.worker("w", 2, namespace="other")
+    client = await fleet.client()
+    other = await fleet.client(namespace="other")
+    run = await client.submit_workflow("nap", {"seconds": 0.5})
+    await fleet.until(lambda: run.run_id in fleet.running)
+    connection = Connection(fleet.valkey)
+
+    async def step(name: str) -> None:
+        call = Call("repair", root_of("default"), ("doctor", "token", name))
+        (reply,) = await connection.run([call])
+        assert reply[0] == [b"ok"]
+
+    await step("begin")
+    refused = asyncio.create_task(client.submit_workflow("nap", {"seconds": 0}, run_id="late"))
+    for _ in range(5):
+        quick = await other.submit_workflow("nap", {"seconds": 0})
+        assert await quick.result(timeout=5) == {"slept": 0}
+    await fleet.until(lambda: run.run_id not in fleet.running)
+    assert not refused.done()
+    before = await client.describe_workflow(run.run_id)
+    assert before.status == "running", "its end is not taken yet"
+    await step("finish")
+    assert await run.result(timeout=30) == {"slept": 0.5}
+    assert await (await refused).result(timeout=30) == {"slept": 0}
+    assert set(fleet.executions.values()) == {1}
+    assert await fleet.check() == []
+    await connection.close()

@@ -8,7 +8,7 @@
 --       d rank) | waits (a kind, b band, c flow or '', d classes) | lines (a class, b kind)
 --       | kinds (a name) | prune (a index, b rank) | totals (a name, b count) | finish
 -- GIVES ok | busy (another repair goes on) | lapsed (begin again) | too_many; then what the
---       step gives: see parts/repair and parts/relining
+--       step gives: see parts/repair, parts/pruning and parts/relining
 -- AGAIN makes again what is made already
 
 local STRIDE = 4
@@ -21,8 +21,8 @@ local STEPS = {
   end,
   runs = function(u, items) return repair.runs(u, items) end,
   sessions = function(u, items) return repair.sessions(u, items) end,
-  pools = function(u, items) return repair.pools(u, items) end,
-  prune = function(u, items) return repair.prune(u, items) end,
+  pools = function(u, items) return pruning.pools(u, items) end,
+  prune = function(u, items) return pruning.indexes(u, items) end,
   totals = function(u, items) return repair.totals(u, items) end,
   classes = function(u, items) return relining.classes(u, items) end,
   flows = function(u, items) return relining.flows(u, items) end,
