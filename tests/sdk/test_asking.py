@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ import pytest
 import corral
 from corral.executors.inline import InlineExecutor
 from corral.executors.thread import ThreadExecutor
-from corral.memory import Parked
+from corral.memory import Memory, Parked
 from corral.session.messages import Abandoned, Outcome, Output, Park
 from corral.terms import Capability
 from tests.sdk.outlets import Outlet, answer, context_of
@@ -122,8 +123,13 @@ async def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     for _ in range(3):
         with anyio.move_on_after(0.01):
             await context.request_input("?", key="k")
+    assert memory_of(context).waits == 0
     answering(outlet, answer("k", b"1"))
     assert await context.request_input("?", key="k") == 1
+
+
+def memory_of(context: Any) -> Memory:
+    return context._memory
 
 
 async def test_all_who_wait_for_a_question_get_its_answer() -> None:
@@ -137,9 +143,11 @@ async def test_all_who_wait_for_a_question_get_its_answer() -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(ask)
         group.start_soon(ask)
-        await anyio.wait_all_tasks_blocked()
+        while memory_of(context).waits < 2:
+            await anyio.lowlevel.checkpoint()
         context.tell_answers([answer("k", b"1")])
     assert got == [1, 1]
+    assert memory_of(context).waits == 0
 
 
 async def test_the_sync_form_does_not_stop_a_loop() -> None:
@@ -166,8 +174,9 @@ async def test_a_thread_that_is_told_to_stop_waits_no_longer(asked_first: bool) 
                 await anyio.to_thread.run_sync(handler)
 
         group.start_soon(run)
-        await anyio.to_thread.run_sync(asked.wait)
-        context.tell_cancelled("drain")
+        if asked_first:
+            await anyio.to_thread.run_sync(asked.wait)
+            context.tell_cancelled("drain")
 
 
 async def test_nobody_waits_when_the_attempt_is_over() -> None:

@@ -72,6 +72,12 @@ class Memory:
             answers = sum(len(answer.response) for answer in self._answers.values())
             return len(self.checkpoint) + steps + answers
 
+    @property
+    def waits(self) -> int:
+        """How many waits for verdicts and answers there are."""
+        with self._lock:
+            return len(self._waiting) + sum(len(each) for each in self._listening.values())
+
     def next_question(self) -> int:
         """Counts a question of this attempt, and gives its number from 1."""
         with self._lock:
