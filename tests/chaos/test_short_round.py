@@ -21,3 +21,6 @@ async def test_a_short_round_breaks_no_promise(tmp_path: Path) -> None:
     assert [str(violation) for violation in figures.violations] == []
     assert figures.counts["runs submitted"] >= 50
     assert figures.hits.total() >= 5
+    for what in ("answers acknowledged", "times parked", "steps taken", "streams read"):
+        assert figures.counts[what] > 0, what
+    assert figures.counts["events told to everything"] > figures.counts["events told to filtered"]
