@@ -123,8 +123,7 @@ def _served(world: World) -> list[str]:
             return order
         (run,) = running
         order.append(run)
-        (stream,) = world.client.hmget(world.root + "session:s1", "stream")
-        assert world.complete("s1", run, world.fence(run), stream=str(int(stream))) == "ok"
+        assert world.complete("s1", run, world.fence(run), stream=world.stream("s1")) == "ok"
 
 
 def _in_flow(order: list[str], flow: int) -> list[str]:
@@ -156,6 +155,7 @@ async def test_an_index_that_is_lost_is_built_again(busy: World, valkey: str, pa
     busy.tick()
     busy.sound()
     _check_order(_served(busy))
+    assert busy.submit("another", idem="kdone") == "duplicate"
     assert busy.submit("one more") == "accepted"
     assert busy.run("one more")["status"] == "running"
     busy.sound()
@@ -172,7 +172,6 @@ async def test_all_indexes_that_are_lost_are_built_again(busy: World, valkey: st
     busy.tick()
     busy.sound()
     _check_order(_served(busy))
-    assert busy.submit("done", idem="kdone") == "duplicate"
     assert busy.answer("parked", "q1") == "ok"
     busy.sound()
 
@@ -192,7 +191,7 @@ def _contents(world: World) -> dict[str, Any]:
 
 
 def _value(client: redis.Redis, key: bytes) -> Any:
-    match bytes(client.type(key)):
+    match client.type(key):
         case b"hash":
             return client.hgetall(key)
         case b"set":
@@ -207,6 +206,22 @@ async def test_a_sound_namespace_stays_as_it_is(busy: World, valkey: str) -> Non
     after = _contents(busy)
     assert set(after) == set(before)
     assert {name for name in after if after[name] != before[name]} == set()
+
+
+async def test_flows_that_are_lost_begin_where_their_virtual_time_says(
+    busy: World, valkey: str
+) -> None:
+    kept: dict[Any, Any] = {}
+    for flow, time in busy.client.zrange(busy.root + "vt:4:workflow:x", 0, -1, withscores=True):
+        kept[flow] = time
+    clock = float(busy.client.hget(busy.root + "clocks:workflow:x", "4") or 0)
+    assert kept
+    _delete(busy, "flows:<class>:<band>")
+    await _repair(valkey)
+    for key in busy.client.scan_iter(busy.root + "flows:*:4"):
+        for flow, time in busy.client.zrange(key, 0, -1, withscores=True):
+            if flow in (b"a", b"b"):
+                assert time == max(kept.get(flow, 0), clock)
 
 
 async def test_what_belongs_to_nobody_leaves_every_index(busy: World, valkey: str) -> None:

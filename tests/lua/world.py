@@ -144,6 +144,9 @@ class World:
     def held(self, session: str) -> dict[str, str]:
         return _text(self.client.hgetall(f"{self.root}held:{session}"))
 
+    def stream(self, session: str) -> str:
+        return _text(self.client.hget(f"{self.root}session:{session}", "stream"))
+
     def mail(self, session: str) -> dict[str, str]:
         return _text(self.client.hgetall(f"{self.root}mail:{session}"))
 
