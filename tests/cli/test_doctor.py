@@ -136,6 +136,7 @@ def test_a_wrong_password_is_said_so(
     checks = _checks(bare, url, code=Exit.UNAVAILABLE)
     assert "lets nobody in" in checks["not reached"]["says"]
     assert "password" in checks["not reached"]["step"]
+    assert "wrong" not in bare("doctor", "--valkey", url, "--json").out
 
 
 def test_a_repair_names_its_namespace(bare: Cli) -> None:

@@ -5,6 +5,7 @@ Talks to Valkey and to no hub, as what is wrong may be why no hub runs.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ import typer
 
 from corral.cli.exits import CommandFailed, Exit
 from corral.cli.extras import extra
+from corral.cli.hub import with_tls
 from corral.cli.output import clean, on_terminal, print_json
 from corral.cli.valkey import DEFAULT_DATA, DataOption, check_url
 
@@ -39,6 +41,16 @@ def doctor(
             f"on --data, else {DEFAULT_URL}.",
             show_default=False,
         ),
+    ] = None,
+    valkey_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Authority of Valkey's certificate, for rediss://."),
+    ] = None,
+    valkey_cert: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Certificate to show to Valkey.")
+    ] = None,
+    valkey_key: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Key of that certificate.")
     ] = None,
     data: DataOption = DEFAULT_DATA,
     namespace: Annotated[
@@ -67,7 +79,8 @@ def doctor(
     """
     if repair and namespace is None:
         raise typer.BadParameter("say which namespace to repair, with --namespace")
-    url = check_url(valkey) if valkey else _default_url(data)
+    shown = check_url(valkey) if valkey else _default_url(data)
+    url = with_tls(shown, valkey_ca, valkey_cert, valkey_key)
     with extra("hub"):
         from corral_store.checkup import UNREACHED
         from corral_store.errors import StoreError, StoreUnavailable
@@ -79,13 +92,13 @@ def doctor(
     if json:
         print_json(
             {
-                "valkey": url,
+                "valkey": without_password(shown),
                 "checks": [asdict(finding) for finding in findings],
                 "repaired": asdict(repaired) if repaired else None,
             }
         )
     else:
-        _print(url, findings, repaired)
+        _print(without_password(shown), findings, repaired)
     if findings[0].name == UNREACHED:
         raise typer.Exit(Exit.UNAVAILABLE)
     if any(finding.state == "fail" for finding in findings):
@@ -106,6 +119,11 @@ async def _examine(
         return await checkup(connection, namespace), repaired
     finally:
         await connection.close()
+
+
+def without_password(url: str) -> str:
+    """Writes an address so that it may stand in a log."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:...@", url)
 
 
 def _default_url(data: Path) -> str:
