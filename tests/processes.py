@@ -21,10 +21,14 @@ READY_SECONDS = 30.0
 
 _MAIN = """
 import json, sys
-from corral_hub.config import HubConfig
+from pathlib import Path
+from corral_hub.config import HubConfig, TlsFiles
 from corral_hub.main import run_hub
 settings = json.loads(sys.argv[1])
 settings["tokens"] = tuple(settings.get("tokens", ()))
+for name in ("token_file", "access_file", "enrolment_file"):
+    settings[name] = Path(settings[name]) if name in settings else None
+settings["tls"] = TlsFiles(*map(Path, settings["tls"])) if "tls" in settings else None
 sys.exit(run_hub(HubConfig(**settings)))
 """
 
@@ -45,6 +49,8 @@ class HubProcess:
     settings: dict[str, Any] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    # For a hub that serves with TLS: what asks it whether it is ready.
+    credentials: grpc.ChannelCredentials | None = None
 
     @property
     def address(self) -> str:
@@ -69,7 +75,12 @@ class HubProcess:
     def wait_ready(self) -> None:
         assert self.process is not None
         until = time.monotonic() + READY_SECONDS
-        with grpc.insecure_channel(self.address, (("grpc.enable_http_proxy", 0),)) as channel:
+        options = (("grpc.enable_http_proxy", 0),)
+        with (
+            grpc.secure_channel(self.address, self.credentials, options)
+            if self.credentials is not None
+            else grpc.insecure_channel(self.address, options)
+        ) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             while time.monotonic() < until:
                 assert self.process.poll() is None, self.log.read_text()

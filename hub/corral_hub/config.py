@@ -25,8 +25,11 @@ class HubConfig:
     """Settings of one hub; times in milliseconds, sizes in bytes.
 
     `listen`: `host:port` or `unix:/path`; port 0 takes a free one. `durability`:
-    `memory`, `fsync` or `replica:N`. `tokens`: accepted bearer tokens; without one the hub
-    serves loopback only unless `insecure`. `move_after_ms`: after about
+    `memory`, `fsync` or `replica:N`. `tokens`, and those of `token_file`, one to a line: bearer
+    tokens that may do everything. `access_file`: TOML with tokens and certificates and what each
+    may do. Without any of them, and without an authority for clients in `tls`, the hub serves
+    loopback only unless `insecure`. `enrolment_file`: TOML that says which workers may join.
+    The three files are read again when they change. `move_after_ms`: after about
     so long a session is asked to go to another hub, so that new hubs get their share; 0:
     never. `soft_bytes`: memory of the store above which
     submits are refused, 0 for nine tenths of its `maxmemory`. `limits_file`: TOML with limits
@@ -84,6 +87,8 @@ class HubConfig:
             )
         self.barrier()
         known = self.tokens or self.token_file or self.access_file
+        # Whoever has a certificate of the authority for clients is let in by it.
+        known = known or (self.tls and self.tls.client_ca)
         if not known and not self.insecure and not is_loopback(self.listen):
             raise Misconfigured(
                 f"listen {self.listen!r} can be reached from other machines, and no token is "
@@ -91,6 +96,12 @@ class HubConfig:
                 "say --insecure",
                 field="listen",
             )
+
+    @property
+    def store_address(self) -> str:
+        """`valkey` as it may be shown, without a password."""
+        before, at, host = self.valkey.rpartition("@")
+        return f"{before.partition('://')[0]}://{host}" if at else host
 
     def barrier(self) -> Barrier:
         """The durability barrier behind every pipeline; see `Durability` for fsync."""

@@ -53,13 +53,14 @@ class Hub:
     def __init__(self, config: HubConfig) -> None:
         config.check()
         self.config = config
+        self.registry = Registry()
         self._access = Access(
             config.tokens,
             token_file=config.token_file,
             access_file=config.access_file,
             enrolment_file=config.enrolment_file,
+            look_again=lambda: sum(driver.look_again() for driver in self.registry),
         )
-        self.registry = Registry()
         self._died = asyncio.Event()
         self._failure: HubFailed | None = None
         self._delivery = Delivery(self.registry)
@@ -219,8 +220,8 @@ class Hub:
             except StoreUnavailable as error:
                 if time.monotonic() > until:
                     raise Unavailable(
-                        f"no store answers at {self.config.valkey}: {error}; start Valkey, or "
-                        "correct --valkey"
+                        f"no store answers at {self.config.store_address}: {error}; start "
+                        "Valkey, or correct --valkey"
                     ) from error
                 await asyncio.sleep(0.1)
             except StoreError as error:

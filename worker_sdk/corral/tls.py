@@ -5,6 +5,7 @@ Reads files and opens no connection.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import grpc
 
 from corral.errors import BadCertificate
+
+logger = logging.getLogger("corral")
 
 Pem = str | Path | bytes
 
@@ -30,12 +33,14 @@ class Tls:
     cert: Pem | None = None
     key: Pem | None = field(default=None, repr=False)
     server_name: str = ""
+    _read: dict[str, bytes | None] = field(
+        default_factory=dict[str, bytes | None], init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if (self.cert is None) != (self.key is None):
             raise BadCertificate("A certificate and its key go together: give cert and key.")
-        for name in ("ca", "cert", "key"):
-            _read(name, getattr(self, name))
+        self._refresh()
 
     @classmethod
     def from_environment(cls) -> Tls:
@@ -47,13 +52,21 @@ class Tls:
         )
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """What gRPC wants; reads the files anew, so that a renewed certificate is used."""
-        return grpc.ssl_channel_credentials(
-            _read("ca", self.ca), _read("key", self.key), _read("cert", self.cert)
-        )
+        """What gRPC wants; reads the files anew, so that a renewed certificate is used. What
+        cannot be read in the midst of a renewal is used as it was."""
+        try:
+            self._refresh()
+        except BadCertificate as error:
+            logger.warning("%s What was read before is used.", error)
+        read = self._read
+        return grpc.ssl_channel_credentials(read["ca"], read["key"], read["cert"])
+
+    def _refresh(self) -> None:
+        read = {name: _pem(name, getattr(self, name)) for name in ("ca", "cert", "key")}
+        self._read.update(read)
 
 
-def _read(name: str, pem: Pem | None) -> bytes | None:
+def _pem(name: str, pem: Pem | None) -> bytes | None:
     if pem is None:
         return None
     try:

@@ -27,7 +27,8 @@ class Access:
     """Credentials, enrolment and open streams of one hub.
 
     Reads its files when it is made, and raises Misconfigured for what is wrong in them; later a
-    wrong file changes nothing and is logged.
+    wrong file changes nothing and is logged. `look_again` ends the workers' streams that the
+    enrolment in force would not let in any more, and tells how many.
     """
 
     def __init__(
@@ -37,21 +38,18 @@ class Access:
         token_file: Path | None = None,
         access_file: Path | None = None,
         enrolment_file: Path | None = None,
+        look_again: Callable[[], int] = lambda: 0,
     ) -> None:
         self.guards = Guards()
         self._tokens = tuple(tokens)
         self._token_file = token_file
         self._access_file = access_file
         self._enrolment_file = enrolment_file
+        self._look_again = look_again
         self._stamps = self._look()
         self.credentials = self._load_credentials()
         self.enrolment = self._load_enrolment()
         self._expiry = self.credentials.next_expiry(time.time())
-
-    @property
-    def open_door(self) -> bool:
-        """True when nobody is asked who they are."""
-        return self.credentials.empty
 
     def identify(self, authorization: str | None, names: Sequence[str]) -> Identity:
         """Who calls. Raises Unauthenticated."""
@@ -73,7 +71,7 @@ class Access:
             self.enrolment = self._read(self._load_enrolment, self.enrolment)
         if changed or now >= self._expiry:
             self._expiry = self.credentials.next_expiry(now)
-            ended = self.guards.recheck()
+            ended = self.guards.recheck() + self._look_again()
             log.info("access is looked at again", files_changed=changed, streams_ended=ended)
 
     def _read(self, load: Callable[[], T], present: T) -> T:
@@ -87,7 +85,7 @@ class Access:
         return credentials.load(self._tokens, self._token_file, self._access_file)
 
     def _load_enrolment(self) -> Enrolment:
-        return Enrolment.load(self._enrolment_file) if self._enrolment_file else Enrolment()
+        return Enrolment.load(self._enrolment_file) if self._enrolment_file else Enrolment("open")
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         stamps: list[tuple[int, int, int] | None] = []

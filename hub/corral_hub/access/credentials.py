@@ -6,6 +6,8 @@ Files are read whole or not at all. Of a token only its SHA-256 is kept.
 from __future__ import annotations
 
 import hashlib
+import hmac
+import os
 import re
 import time
 import tomllib
@@ -59,16 +61,22 @@ class Known:
 
 
 class Credentials:
-    """Everybody that a hub knows. Without anything in it, everybody may do everything."""
+    """Everybody that a hub knows: tokens by their SHA-256, certificates by name.
 
-    def __init__(self, tokens: Mapping[str, Known], certificates: Mapping[str, Known]) -> None:
-        self._tokens = tokens
+    `open_door`: everybody may do everything, as nothing was said about who may.
+    """
+
+    def __init__(
+        self,
+        tokens: Mapping[str, Known],
+        certificates: Mapping[str, Known],
+        *,
+        open_door: bool = False,
+    ) -> None:
+        self._secret = os.urandom(32)
+        self._tokens = {self._keyed(digest): known for digest, known in tokens.items()}
         self._certificates = certificates
-
-    @property
-    def empty(self) -> bool:
-        """True when nobody is asked who they are."""
-        return not self._tokens and not self._certificates
+        self.open_door = open_door
 
     def next_expiry(self, now: float) -> float:
         """When the next token ends, in seconds since 1970."""
@@ -78,14 +86,15 @@ class Credentials:
     def identify(self, authorization: str | None, names: Sequence[str]) -> Identity:
         """The caller with this `authorization`, or with a certificate of these names.
 
-        Raises Unauthenticated. A token is found by its digest, so that the time taken tells
-        nothing of how much of it was right.
+        Raises Unauthenticated. A token is found by a digest with a key that is this process's
+        alone, so the time that it takes says nothing about any token.
         """
-        if self.empty:
+        if self.open_door:
             return ANYBODY
         if authorization:
             scheme, _, token = authorization.partition(" ")
-            known = self._tokens.get(hashlib.sha256(token.strip().encode()).hexdigest())
+            digest = hashlib.sha256(token.strip().encode()).hexdigest()
+            known = self._tokens.get(self._keyed(digest))
             if scheme.lower() == "bearer" and known is not None:
                 if known.expires > time.time():
                     return known.identity
@@ -101,6 +110,9 @@ class Credentials:
             "certificate that it knows: set CORRAL_TOKEN, or pass token= (the one given is missing "
             "or not accepted)"
         )
+
+    def _keyed(self, digest: str) -> bytes:
+        return hmac.digest(self._secret, digest.encode(), "sha256")
 
 
 def _plain(tokens: Iterable[str]) -> dict[str, Known]:
@@ -122,7 +134,9 @@ def load(tokens: Iterable[str], token_file: Path | None, access_file: Path | Non
         known[entry.sha256] = Known(_identity("token", entry), expires)
     for entry in read.certificate:
         certificates[entry.name] = Known(_identity("certificate", entry))
-    return Credentials(known, certificates)
+    # A file that lets nobody in is no open door: its last token may just have been removed.
+    given = bool(known or token_file or access_file)
+    return Credentials(known, certificates, open_door=not given)
 
 
 def read_access_file(path: Path) -> AccessFile:

@@ -7,7 +7,6 @@ a nonce that is good for one stream.
 from __future__ import annotations
 
 import base64
-import binascii
 import fnmatch
 import tomllib
 from collections.abc import Sequence
@@ -15,8 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from corral_hub.errors import Misconfigured
 from corral_hub.session.messages import Hello, Reject
@@ -40,7 +40,10 @@ class Admitted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Key(msgspec.Struct, forbid_unknown_fields=True):
-    """A `[[key]]` of an enrolment file, and what a worker that has it may be and offer."""
+    """A `[[key]]` of an enrolment file, and what a worker that has it may be and offer.
+
+    `public`: as `corral key` prints it, or as PEM.
+    """
 
     name: str
     public: str
@@ -50,9 +53,9 @@ class Key(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
-    """An enrolment file. Without one every worker that has the role may join."""
+    """An enrolment file. It names its policy: a list that is not looked at would mislead."""
 
-    policy: Literal["open", "allowlist", "signed"] = "open"
+    policy: Literal["open", "allowlist", "signed"]
     worker: list[Admitted] = []
     key: list[Key] = []
 
@@ -63,7 +66,7 @@ class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
             read = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), cls)
             for key in read.key:
                 _public(key)
-        except (OSError, ValueError, msgspec.ValidationError) as error:
+        except (OSError, ValueError) as error:
             raise Misconfigured(
                 f"enrolment file {path}: {error}", field="enrolment-file"
             ) from error
@@ -73,6 +76,11 @@ class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
                     f"enrolment file {path}: a [[worker]] has an id or a certificate, and not both",
                     field="enrolment-file",
                 )
+        names = [key.name for key in read.key]
+        if len(set(names)) < len(names):
+            raise Misconfigured(
+                f"enrolment file {path}: each [[key]] has a name of its own", field="enrolment-file"
+            )
         return read
 
     def admit(self, hello: Hello, namespace: str, names: Sequence[str]) -> Reject | Key | None:
@@ -145,11 +153,22 @@ def verify(key: Key, signature: bytes, text: bytes) -> Reject | None:
 
 def _public(key: Key) -> Ed25519PublicKey:
     try:
-        return Ed25519PublicKey.from_public_bytes(base64.b64decode(key.public, validate=True))
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(
-            f"public of key {key.name!r} is no Ed25519 key in base64, as `corral key` prints it"
-        ) from error
+        if key.public.startswith("-----BEGIN"):
+            public = load_pem_public_key(key.public.encode())
+        else:
+            raw = base64.b64decode(key.public, validate=True)
+            public = Ed25519PublicKey.from_public_bytes(raw)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _no_key(key) from error
+    if not isinstance(public, Ed25519PublicKey):
+        raise _no_key(key)
+    return public
+
+
+def _no_key(key: Key) -> ValueError:
+    return ValueError(
+        f"public of key {key.name!r} is no Ed25519 key, in base64 as `corral key` prints it or PEM"
+    )
 
 
 def _too_much(hello: Hello, allowed: Sequence[str]) -> Reject | None:

@@ -14,10 +14,25 @@ ROLES = frozenset({WORKER, ORCHESTRATOR, ADMIN})
 ANY_NAMESPACE = "*"
 DEFAULT_NAMESPACE = "default"
 
-# What a method needs that not every orchestrator may do: it stops the work of others.
-# Everything else of the Orchestrator service needs the role orchestrator.
+# The role that each method needs. Administrators stop the work of others; they may do all that
+# orchestrators may, and are no workers. A method that is not here is for administrators.
 NEEDS = {
     "Session": WORKER,
+    "SubmitWorkflow": ORCHESTRATOR,
+    "SubmitWorkflows": ORCHESTRATOR,
+    "CancelWorkflow": ORCHESTRATOR,
+    "CancelWorkflows": ORCHESTRATOR,
+    "DescribeWorkflow": ORCHESTRATOR,
+    "RetryRuns": ORCHESTRATOR,
+    "RespondToInput": ORCHESTRATOR,
+    "ListInputs": ORCHESTRATOR,
+    "ListRuns": ORCHESTRATOR,
+    "ListWorkers": ORCHESTRATOR,
+    "ListQueues": ORCHESTRATOR,
+    "ExplainRun": ORCHESTRATOR,
+    "GetStats": ORCHESTRATOR,
+    "SubscribeRunEvents": ORCHESTRATOR,
+    "SubscribeAll": ORCHESTRATOR,
     "DrainWorker": ADMIN,
     "DrainWorkers": ADMIN,
     "PauseQueue": ADMIN,
@@ -35,7 +50,7 @@ class Identity:
 
     def check_method(self, method: str) -> None:
         """Raises PermissionDenied when the caller has not the role that a method needs."""
-        needed = NEEDS.get(method, ORCHESTRATOR)
+        needed = NEEDS.get(method, ADMIN)
         if needed in self.roles:
             return
         if needed != WORKER and ADMIN in self.roles:

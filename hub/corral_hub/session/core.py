@@ -61,8 +61,12 @@ class Gate(Protocol):
         """What is said to a Hello; None: it may pass."""
         ...
 
-    def response(self, signature: bytes) -> Reject | None:
+    def response(self, hello: Hello, signature: bytes) -> Reject | None:
         """What is said to the answer to a Challenge; None: the Hello may pass."""
+        ...
+
+    def still(self, hello: Hello) -> Reject | None:
+        """What is said to a Hello that has passed, after a change of policy; None: nothing."""
         ...
 
 
@@ -134,10 +138,12 @@ class SessionCore:
                 self._turn_away(word, actions)
 
     def _on_response(self, message: Incoming, actions: Actions) -> None:
-        if not isinstance(message, ChallengeResponse) or self._gate is None:
+        assert self._gate is not None
+        assert self.hello is not None
+        if not isinstance(message, ChallengeResponse):
             self._protocol("a Challenge is answered before anything else is said", actions)
             return
-        reject = self._gate.response(message.signature)
+        reject = self._gate.response(self.hello, message.signature)
         if reject is not None:
             self._turn_away(reject, actions)
         else:
@@ -186,6 +192,13 @@ class SessionCore:
         was_open = self.state == "open"
         self.state = "ended"
         return Actions(send=[reject], end="cut" if was_open else "refused")
+
+    @property
+    def no_longer_admitted(self) -> Reject | None:
+        """Why the gate would not let this stream's Hello in any more; None: it would."""
+        if self.hello is None or self._gate is None or self.state in ("challenged", "ended"):
+            return None
+        return self._gate.still(self.hello)
 
     def opened(self, verdict: Opened, now: float) -> Actions:
         """The store has answered the Hello. A stream that ended meanwhile stays ended, and

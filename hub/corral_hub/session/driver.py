@@ -100,6 +100,13 @@ class Driver:
         # The store knows already that a session is gone, superseded or elsewhere.
         self._end("" if isinstance(verdict_or_reject, str) else actions.end)
 
+    def look_again(self) -> bool:
+        """Ends the stream when its worker may no longer join; tells whether it did."""
+        reject = self.core.no_longer_admitted
+        if reject is not None:
+            self.refuse(reject)
+        return reject is not None
+
     def hang_up(self) -> None:
         """The worker has closed its side."""
         self._end("cut")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import sys
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,9 @@ from corral.enrolment import new_key
 from corral.errors import BadEnrolmentKey
 
 TOKEN_BYTES = 32
+# As hubs read them.
+_NAME = re.compile(r"[A-Za-z0-9._@*-]{1,128}")
+_NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,32}|\*")
 ROLES = ("worker", "orchestrator", "admin")
 
 
@@ -57,6 +61,12 @@ def token(
     if wrong:
         raise typer.BadParameter(
             f"{wrong[0]!r} is no role: use {', '.join(ROLES)}", param_hint="--role"
+        )
+    if not _NAME.fullmatch(name):
+        raise typer.BadParameter(f"{name!r} is no name: use {_NAME.pattern}", param_hint="NAME")
+    if not _NAMESPACE.fullmatch(namespace):
+        raise typer.BadParameter(
+            f"{namespace!r} is no namespace: use {_NAMESPACE.pattern}", param_hint="--namespace"
         )
     made = "corral_" + secrets.token_urlsafe(TOKEN_BYTES)
     entry = _entry(made, name, namespace, role, options.duration_ms("--expires", expires))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import google.protobuf
@@ -78,8 +80,38 @@ def root(
             "--version", is_eager=True, callback=_print_version, help="Print the version."
         ),
     ] = False,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CORRAL_TLS_CA",
+            metavar="PEM",
+            help="Authority of the hubs' certificates, for grpcs:// addresses.",
+            show_default=False,
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CORRAL_TLS_CERT",
+            metavar="PEM",
+            help="Certificate to show to hubs.",
+            show_default=False,
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CORRAL_TLS_KEY",
+            metavar="PEM",
+            help="Key of that certificate.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Corral: a durable scheduler for fleets of workers."""
+    # Where clients and workers look, whichever command makes them.
+    given = {"CORRAL_TLS_CA": tls_ca, "CORRAL_TLS_CERT": tls_cert, "CORRAL_TLS_KEY": tls_key}
+    os.environ.update({name: str(path) for name, path in given.items() if path is not None})
 
 
 app.command("up")(up.up)

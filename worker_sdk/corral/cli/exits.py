@@ -56,6 +56,8 @@ class CommandFailed(errors.CorralError):
 _TABLE: tuple[tuple[type[errors.CorralError], Exit], ...] = (
     (errors.RunEnded, Exit.RUN_ENDED_BADLY),
     (errors.BadAddress, Exit.USAGE),
+    (errors.BadCertificate, Exit.USAGE),
+    (errors.BadEnrolmentKey, Exit.USAGE),
     (errors.BadHandler, Exit.USAGE),
     (errors.Unauthenticated, Exit.UNAUTHENTICATED),
     (errors.PermissionDenied, Exit.UNAUTHENTICATED),

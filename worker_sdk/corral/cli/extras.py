@@ -9,7 +9,16 @@ from corral.cli.exits import CommandFailed, Exit
 
 # Packages of the extras "hub" and "up", by the names that Python imports.
 _EXTRAS = frozenset(
-    {"redis", "hiredis", "structlog", "stamina", "uvloop", "grpc_health", "grpc_reflection"}
+    {
+        "redis",
+        "hiredis",
+        "structlog",
+        "uvloop",
+        "grpc_health",
+        "grpc_reflection",
+        "jsonschema_rs",
+        "cryptography",
+    }
 )
 
 

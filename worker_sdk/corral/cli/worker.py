@@ -6,12 +6,14 @@ import gc
 import importlib
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from corral.cli.exits import CommandFailed, Exit
+from corral.enrolment import EnrolmentKey
 from corral.terms import Fixed
 from corral.worker import Worker
 
@@ -39,6 +41,13 @@ def worker(
     worker_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Id, stable over restarts.")
     ] = None,
+    enrolment_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Key that hubs may ask for; default: the worker's, CORRAL_ENROLMENT_KEY.",
+        ),
+    ] = None,
     max_in_flight: Annotated[
         int | None, typer.Option(min=1, max=100_000, metavar="N", help="Runs at once.")
     ] = None,
@@ -62,6 +71,8 @@ def worker(
         found.namespace = namespace
     if worker_id is not None:
         found.worker_id = worker_id
+    if enrolment_key is not None:
+        found.enrolment_key = EnrolmentKey(enrolment_key)
     if max_in_flight is not None:
         found.admission = Fixed(max_in_flight)
     # What was imported stays; the garbage collector need not look through it again and again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
@@ -17,8 +18,15 @@ from corral_hub import names
 from corral_hub.access.access import Access
 from corral_hub.access.gate import Gate
 from corral_hub.access.roles import Identity
-from corral_hub.config import HubConfig
-from corral_hub.errors import HubError, InvalidRequest, Misconfigured, Unavailable, of_store
+from corral_hub.config import HubConfig, is_loopback
+from corral_hub.errors import (
+    HubError,
+    InvalidRequest,
+    Misconfigured,
+    PermissionDenied,
+    Unavailable,
+    of_store,
+)
 from corral_hub.wires.grpc_v1.orchestrator import STREAMS, UNARY, OrchestratorService
 from corral_hub.wires.grpc_v1.parsing import Malformed, serialize, tolerant
 from corral_hub.wires.grpc_v1.status import abort
@@ -78,6 +86,12 @@ class Wire:
         listen = self._config.listen
         try:
             if self._config.tls is None:
+                if not is_loopback(listen):
+                    log.warning(
+                        "tokens, inputs and results travel readable: serve with --tls-cert and "
+                        "--tls-key, or only behind a proxy that has TLS",
+                        listen=listen,
+                    )
                 port = self._server.add_insecure_port(listen)
             else:
                 port = self._server.add_secure_port(listen, server_credentials(self._config.tls))
@@ -121,9 +135,11 @@ class Wire:
             try:
                 identity, transitions = self._caller(context, "Session")
                 gate = Gate(
-                    self._access.enrolment, transitions.namespace, certificate_names(context)
+                    lambda: self._access.enrolment,
+                    transitions.namespace,
+                    certificate_names(context),
                 )
-                with self._access.guards.watch(lambda: self._caller(context, "Session")):
+                with self._guarded(context, "Session", transitions):
                     await self._workers.session(
                         frames, context, transitions, identity.principal, uuid.uuid4().hex, gate
                     )
@@ -147,6 +163,22 @@ class Wire:
         namespace = identity.choose_namespace(asked)
         identity.check_method(method)
         return identity, self._namespace(namespace)
+
+    def _guarded(
+        self, context: Any, method: str, transitions: Transitions
+    ) -> AbstractContextManager[object]:
+        """Ends what is done inside when its caller may no longer do it."""
+
+        def check() -> None:
+            _, now = self._caller(context, method)
+            if now.namespace != transitions.namespace:
+                raise PermissionDenied(
+                    f"your token or certificate is no longer for namespace "
+                    f"{transitions.namespace!r}: connect again, or use another one",
+                    field="corral-namespace",
+                )
+
+        return self._access.guards.watch(check)
 
     def _read(self, request: Any, context: Any, method: str) -> Transitions:
         _, transitions = self._caller(context, method)
@@ -184,7 +216,7 @@ class Wire:
             await context.send_initial_metadata(())
             try:
                 transitions = self._read(request, context, name)
-                with self._access.guards.watch(lambda: self._caller(context, name)):
+                with self._guarded(context, name, transitions):
                     async for reply in method(request, transitions):
                         await context.write(reply)
             except HubError as error:

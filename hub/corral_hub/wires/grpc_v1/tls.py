@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,18 @@ class _Reader:
         self._stamps = self._look()
 
     def read(self) -> Any:
-        """What the files say now."""
+        """What the files say now. Raises Misconfigured for what nobody could shake hands with."""
         files = self._files
         try:
-            pair = (_bytes(files.key), _bytes(files.cert))
-            authority = _bytes(files.client_ca) if files.client_ca else None
-        except OSError as error:
-            raise Misconfigured(f"TLS: {error}", field="tls-cert") from error
+            checked = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            checked.load_cert_chain(files.cert, files.key)
+            if files.client_ca is not None:
+                checked.load_verify_locations(files.client_ca)
+            pair = (files.key.read_bytes(), files.cert.read_bytes())
+            authority = files.client_ca.read_bytes() if files.client_ca else None
+        except (OSError, ssl.SSLError) as error:
+            named = ", ".join(str(path) for path in self._paths())
+            raise Misconfigured(f"TLS with {named}: {error}", field="tls-cert") from error
         return grpc.ssl_server_certificate_configuration([pair], authority)
 
     def changed(self) -> Any:
@@ -45,20 +51,30 @@ class _Reader:
         stamps = self._look()
         if stamps == self._stamps:
             return None
-        self._stamps = stamps
         try:
-            return self.read()
+            read = self.read()
         except Misconfigured as error:
+            # Half of a renewal may be there by now: looked at again at the next handshake.
             log.error("the certificate is not read: the one before still serves", error=str(error))
             return None
+        self._stamps = stamps
+        log.info("the certificate has changed", certificate=str(self._files.cert))
+        return read
 
-    def _look(self) -> list[int]:
-        paths = (self._files.cert, self._files.key, self._files.client_ca)
-        return [path.stat().st_mtime_ns if path and path.exists() else 0 for path in paths]
+    def _paths(self) -> list[Path]:
+        files = self._files
+        return [path for path in (files.cert, files.key, files.client_ca) if path is not None]
 
-
-def _bytes(path: Path) -> bytes:
-    return path.read_bytes()
+    def _look(self) -> list[tuple[int, int] | None]:
+        stamps: list[tuple[int, int] | None] = []
+        for path in self._paths():
+            try:
+                found = path.stat()
+            except OSError:
+                stamps.append(None)
+            else:
+                stamps.append((found.st_mtime_ns, found.st_ino))
+        return stamps
 
 
 def certificate_names(context: Any) -> tuple[str, ...]:

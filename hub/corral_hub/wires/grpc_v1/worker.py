@@ -89,17 +89,18 @@ class WorkerService:
         if self.stopping:
             driver.refuse(Reject("stopping", "this hub is stopping; go to another"))
             return
-        for wanted in ("Hello", "answer to the Challenge"):
+        until = asyncio.get_running_loop().time() + HELLO_SECONDS
+        while driver.core.state in ("new", "challenged"):
+            wanted = "Hello" if driver.core.state == "new" else "answer to the Challenge"
             try:
-                async with asyncio.timeout(HELLO_SECONDS):
+                async with asyncio.timeout_at(until):
                     first = await anext(frames, None)
             except TimeoutError:
                 driver.refuse(Reject("bad_hello", f"no {wanted} came within {HELLO_SECONDS:.0f} s"))
                 return
-            if first is not None:
-                await self._take([first], driver)
-            if driver.core.state != "challenged":
+            if first is None:
                 break
+            await self._take([first], driver)
         gathering = Gathering()
         async with anyio.create_task_group() as group:
             group.start_soon(gathering.fill, frames)
