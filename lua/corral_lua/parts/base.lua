@@ -35,7 +35,7 @@ local PRIORITY, FLOW, MAX_LOST, RETENTION_MS = '128', '-', '3', '604800000'
 
 -- A number as text: whole ones without an exponent, others exact.
 local function text(number)
-  if number == floor(number) then return format('%.0f', number) end
+  if number == floor(number) then return format('%d', number) end
   return format('%.17g', number)
 end
 
