@@ -1,162 +1,139 @@
-"""A fleet with locked doors: hubs with TLS, an access file, and policies for workers.
-
-Makes an authority, callers with tokens and certificates, and enrolment keys; and gives each caller
-a name that a table can be read by.
-"""
+"""Two hubs with TLS, an access file and an enrolment file, started by the command line."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import ssl
-from dataclasses import dataclass, field
+import itertools
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import trustme
 
 import corral
-from corral.enrolment import new_key
-from corral.tls import Tls
-from tests.fleet.conftest import SHORT
-from tests.processes import HubProcess
+from tests.processes import free_port
 
-FUTURE, PAST = "2100-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
-
-
-def token_entry(name: str, namespace: str, *roles: str, token: str = "", expires: str = "") -> str:
-    """An entry of an access file; the token is the name unless one is given."""
-    digest = hashlib.sha256((token or name).encode()).hexdigest()
-    until = f"expires = {expires}\n" if expires else ""
-    return (
-        f'[[token]]\nname = "{name}"\nsha256 = "{digest}"\nnamespace = "{namespace}"\n'
-        f"roles = {list(roles)}\n{until}"
-    )
-
-
-def certificate_entry(name: str, namespace: str, *roles: str) -> str:
-    return f'[[certificate]]\nname = "{name}"\nnamespace = "{namespace}"\nroles = {list(roles)}\n'
-
-
-@dataclass
-class Pki:
-    """Authorities and certificates as files in a folder."""
-
-    folder: Path
-    authority: trustme.CA = field(default_factory=trustme.CA)
-
-    def __post_init__(self) -> None:
-        self.authority.cert_pem.write_to_path(str(self.ca))
-
-    @property
-    def ca(self) -> Path:
-        return self.folder / "ca.pem"
-
-    def server(self, name: str = "hub") -> tuple[Path, Path]:
-        """Certificate and key of a server on this machine."""
-        return self.files(name, self.authority.issue_cert("127.0.0.1", "localhost"))
-
-    def client(self, name: str, authority: trustme.CA | None = None) -> Tls:
-        """What a caller with a certificate of this name dials with."""
-        issued = (authority or self.authority).issue_cert(name)
-        cert, key = self.files(name if authority is None else f"other-{name}", issued)
-        return Tls(ca=self.ca, cert=cert, key=key)
-
-    def files(self, name: str, issued: trustme.LeafCert) -> tuple[Path, Path]:
-        cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        issued.private_key_pem.write_to_path(str(key))
-        cert.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
-        return cert, key
-
-    def context(self) -> ssl.SSLContext:
-        """For servers of Python."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.server("python"))
-        return context
+READY = re.compile(r"listens on (\S+)")
 
 
 class Guarded:
-    """Hub `listed` has a list of workers, `signed` wants signatures, `mutual` certificates; all
-    have TLS, the same access file and the same store."""
+    """Hubs, certificates and tokens of one test. `tokens` has the secret of each name."""
 
     def __init__(self, valkey: str, folder: Path) -> None:
+        self.valkey = valkey
         self.folder = folder
-        self.pki = Pki(folder)
-        self.tls = Tls(ca=self.pki.ca)
+        self.authority = trustme.CA()
         self.access = folder / "access.toml"
+        self.enrolment = folder / "enrolment.toml"
+        self.tokens: dict[str, str] = {}
+        self.hubs: list[tuple[subprocess.Popen[str], str]] = []
+        self.stack = AsyncExitStack()
+        self.authority.cert_pem.write_to_path(self.path("ca.pem"))
+        server = self.authority.issue_cert("localhost", "127.0.0.1")
+        server.private_key_pem.write_to_path(self.path("hub.key"))
+        server.cert_chain_pems[0].write_to_path(self.path("hub.pem"))
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def token(self, name: str, namespace: str, *roles: str) -> str:
+        """Adds a token to the access file, as `corral token` does."""
+        made = "corral_" + secrets.token_urlsafe(32)
+        listed = ", ".join(f'"{role}"' for role in roles)
+        before = self.access.read_text() if self.access.exists() else ""
         self.access.write_text(
-            "\n".join(
-                (
-                    token_entry("ada", "team-a", "orchestrator"),
-                    token_entry("ada-worker", "team-a", "worker"),
-                    token_entry("ada-admin", "team-a", "admin"),
-                    token_entry("bob", "team-b", "orchestrator"),
-                    token_entry("bob-worker", "team-b", "worker"),
-                    token_entry("bob-admin", "team-b", "admin"),
-                    token_entry("late", "team-a", "orchestrator", expires=PAST),
-                    token_entry("early", "team-a", "orchestrator", expires=FUTURE),
-                    token_entry("root", "*", "orchestrator", "worker", "admin"),
-                    certificate_entry("ada.example", "team-a", "orchestrator", "worker"),
-                    certificate_entry("bob.example", "team-b", "orchestrator"),
-                )
-            )
+            f'{before}[[token]]\nname = "{name}"\nnamespace = "{namespace}"\nroles = [{listed}]\n'
+            f'sha256 = "{hashlib.sha256(made.encode()).hexdigest()}"\n'
         )
-        self.listing = folder / "listed.toml"
-        self.listing.write_text(
-            'policy = "allowlist"\n'
-            '[[worker]]\nid = "gpu-*"\ncapabilities = ["workflow:nap"]\n'
-            '[[worker]]\nid = "any-1"\nnamespace = "team-a"\n'
+        self.tokens[name] = made
+        return made
+
+    def hub(self, name: str, *options: str, port: int = 0) -> str:
+        """Starts a hub and gives its address."""
+        listen = f"127.0.0.1:{port or free_port()}"
+        words = [
+            sys.executable, "-m", "corral", "hub", "--name", name, "--valkey", self.valkey,
+            "--listen", listen, "--lease-ms", "3000", "--grace-ms", "2500",
+            "--tls-cert", self.path("hub.pem"), "--tls-key", self.path("hub.key"), *options,
+        ]  # fmt: skip
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert READY.search(line), line + (self.folder / f"{name}.log").read_text()
+        self.hubs.append((process, f"grpcs://{listen}"))
+        return f"grpcs://{listen}"
+
+    def both(self, *options: str) -> None:
+        """Two hubs with these options and the access file."""
+        for name in ("a", "b"):
+            self.hub(name, "--access-file", str(self.access), *options)
+
+    @property
+    def addresses(self) -> list[str]:
+        return [address for _, address in self.hubs]
+
+    def tls(self, *names: str, authority: trustme.CA | None = None) -> corral.Tls:
+        """What a client trusts, and its own certificate when names are given."""
+        if not names:
+            return corral.Tls(ca=self.path("ca.pem"))
+        own = (authority or self.authority).issue_cert(*names)
+        return corral.Tls(
+            ca=self.path("ca.pem"),
+            cert=own.cert_chain_pems[0].bytes(),
+            key=own.private_key_pem.bytes(),
         )
-        public = {name: new_key(folder / f"{name}.key.pem") for name in ("known", "gpu", "unknown")}
-        (folder / "signed.toml").write_text(
-            'policy = "signed"\n'
-            f'[[key]]\nname = "known"\npublic = "{public["known"]}"\n'
-            f'[[key]]\nname = "gpu"\npublic = "{public["gpu"]}"\nworkers = ["gpu-*"]\n'
-            'capabilities = ["inference:*"]\nnamespace = "team-a"\n'
+
+    async def client(self, token: str = "", **given: Any) -> corral.Client:
+        """A client with the token of this name; "" for none."""
+        client = corral.Client(
+            given.pop("hubs", self.addresses),
+            token=self.tokens.get(token, token),
+            tls=given.pop("tls", self.tls()),
+            timeout=given.pop("timeout", 10.0),
+            **given,
         )
-        cert, key = self.pki.server()
-        shared: dict[str, Any] = {**SHORT, "access_file": str(self.access)}
-        served = [str(cert), str(key)]
-        self.hubs = {
-            name: HubProcess(
-                name,
-                valkey,
-                folder / f"{name}.log",
-                {**shared, **own},
-                credentials=(self.pki.client("ada.example") if own["tls"][2:] else self.tls)
-                .credentials(),
-            )
-            for name, own in {
-                "listed": {"tls": served, "enrolment_file": str(self.listing)},
-                "signed": {"tls": served, "enrolment_file": str(folder / "signed.toml")},
-                "mutual": {"tls": [*served, str(self.pki.ca)]},
-            }.items()
-        }  # fmt: skip
-        for hub in self.hubs.values():
-            hub.start(wait=False)
-        for hub in self.hubs.values():
-            hub.wait_ready()
+        return await self.stack.enter_async_context(client)
 
-    def address(self, *hubs: str) -> list[str]:
-        return [self.hubs[hub].address for hub in hubs or ("listed", "signed")]
+    def worker(self, name: str, token: str = "", **given: Any) -> corral.Worker:
+        """A worker with one workflow, `echo`; not started."""
+        worker = corral.Worker(
+            name,
+            hubs=given.pop("hubs", self.addresses),
+            token=self.tokens.get(token, token),
+            tls=given.pop("tls", self.tls()),
+            backoff=corral.Backoff(initial_ms=50, maximum_ms=300),
+            **given,
+        )
 
-    def client(self, token: str = "", *hubs: str, **given: Any) -> corral.Client:
-        given = {"tls": self.tls, "timeout": 10.0, **given}
-        return corral.Client(self.address(*hubs), token=token, **given)
-
-    def key(self, file: str, name: str = "") -> corral.EnrolmentKey:
-        return corral.EnrolmentKey(self.folder / f"{file}.key.pem", name or file)
-
-    def worker(self, name: str, token: str, hub: str = "listed", **given: Any) -> corral.Worker:
-        """A worker that serves `nap`, and asks when its input says what."""
-        given = {"tls": self.tls, **given}
-        worker = corral.Worker(name, hubs=self.address(hub), token=token, **given)
-
-        @worker.workflow("nap")
-        async def nap(ctx: corral.Context, question: str) -> str:
-            return await ctx.request_input(question, schema=str, key="q")
+        @worker.workflow("echo")
+        async def echo(value: Any) -> Any:
+            return value
 
         return worker
 
-    def stop(self) -> None:
-        for hub in self.hubs.values():
-            hub.stop()
+    async def until(self, truth: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+        """Asks again and again until it is so."""
+        async with asyncio.timeout(seconds):
+            for pause in itertools.repeat(0.05):
+                if await truth():
+                    return
+                await asyncio.sleep(pause)
+
+    async def close(self) -> None:
+        await self.stack.aclose()
+        for process, _ in self.hubs:
+            process.terminate()
+        for process, _ in self.hubs:
+            process.wait(15)
+
+
+def entries(file: Path) -> Sequence[str]:
+    """The entries of an access file, as text."""
+    return [f"[[{part}" for part in file.read_text().split("[[") if part.strip()]
