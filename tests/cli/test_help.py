@@ -20,8 +20,8 @@ COMMANDS = [command.name or "" for command in app.registered_commands]
 def test_the_commands_are_those_that_the_docs_know() -> None:
     assert COMMANDS == [
         "up", "worker", "submit", "runs", "describe", "events", "inputs", "respond", "cancel",
-        "retry", "explain", "pause", "resume", "queues", "workers", "drain", "stats", "hub", "token", "key",
-        "doctor", "valkey", "version",
+        "retry", "explain", "pause", "resume", "queues", "workers", "drain", "stats", "hub",
+        "token", "key", "doctor", "valkey", "version",
     ]  # fmt: skip
 
 
