@@ -87,9 +87,7 @@ class Odd:
     fatal: bool = False
 
 
-Incoming = (
-    Hello | ChallengeResponse | Pong | Said | Streamed | Resident | Draining | Goodbye | Odd
-)
+Incoming = Hello | ChallengeResponse | Pong | Said | Streamed | Resident | Draining | Goodbye | Odd
 
 
 @dataclass(slots=True, frozen=True)
