@@ -155,3 +155,45 @@ def test_kinds_that_nobody_has_used_for_long_end(world: World) -> None:
         world.tick()
     assert world.client.zcard(f"{world.root}kinds") <= 1024
     world.sound()
+
+
+def feed_bytes(world: World) -> int:
+    feed: Any = world.client.xrange(f"{world.root}feed")
+    return sum(len(fields[b"events"]) for _, fields in feed)
+
+
+def test_the_feed_is_bounded_in_bytes(world: World) -> None:
+    world.open("s1", max=100)
+    world.submit("r1")
+    mine, payload = world.fence("r1"), '"' + "x" * 50_000 + '"'
+    limit = 32 * 1024 * 1024
+    highest = 0
+    for call in range(20):
+        events = [("event", "r1", mine, call * 40 + n + 1, "big", payload) for n in range(40)]
+        assert set(world.report("s1", *events)) == {"ok"}
+        highest = max(highest, feed_bytes(world))
+        assert int(world.client.hget(f"{world.root}meta", "feed_bytes")) == feed_bytes(world)
+    assert limit * 0.9 < highest <= limit
+    newest: Any = world.client.xrevrange(f"{world.root}feed", count=1)
+    assert newest[0][1][b"events"].count(b'"big"') == 40
+    # Small entries go on behind the large ones, and behind a feed that somebody has deleted.
+    assert world.submit("r2") == "accepted"
+    world.client.delete(f"{world.root}feed")
+    for run in ("r3", "r4", "r5"):
+        world.client.hincrby(f"{world.root}meta", "feed_bytes", limit)
+        assert world.submit(run) == "accepted"
+    assert int(world.client.hget(f"{world.root}meta", "feed_bytes")) <= feed_bytes(world)
+    world.sound()
+
+
+def test_the_feed_is_bounded_in_entries_and_counts_what_they_have(world: World) -> None:
+    root, call = world.root, world.library.function("cancel")
+    world.submit("r0")
+    pipe = world.client.pipeline(transaction=False)
+    for _ in range(20_000):
+        pipe.xadd(f"{root}feed", {"events": "[]"})
+    pipe.execute()
+    world.client.hincrby(f"{root}meta", "feed_bytes", 2 * 20_000)
+    world.client.fcall(call, 1, root, "a", "r0", '""')
+    assert 19_000 < world.client.xlen(f"{root}feed") <= 20_000
+    assert int(world.client.hget(f"{root}meta", "feed_bytes")) == feed_bytes(world)

@@ -31,7 +31,7 @@ function events.add(u, r, kind, payload, fence)
   u.hints[r.id] = number
 end
 
-local ENTRIES_PER_CUT = 64
+local ENTRIES_PER_CUT, CUT_TO = 32, 63 / 64
 local shorten
 
 function events.status(u, r, status, payload)
@@ -45,28 +45,30 @@ function events.allowed(r)
 end
 
 -- An entry has the events of one call, which may be one or hundreds, so the feed is bounded
--- in bytes too. Cuts an eighth, as each cut reads what it cuts.
-function shorten(u, feed)
+-- in bytes too. Cuts a little more than it must, as each cut reads what it cuts; the latest
+-- entry stays whatever its size.
+function shorten(u, feed, length, newest)
   local bytes = u.meta.feed_bytes
-  while bytes > FEED_BYTES * 7 / 8 do
-    local oldest = call('XRANGE', feed, '-', '+', 'COUNT', ENTRIES_PER_CUT)
-    if #oldest == 0 then
-      bytes = 0
-      break
+  if bytes <= FEED_BYTES and length <= FEED_ENTRIES then return end
+  local fewest, least = FEED_ENTRIES * CUT_TO, FEED_BYTES * CUT_TO
+  while length > 1 and (bytes > least or length > fewest) do
+    for _, entry in ipairs(call('XRANGE', feed, '-', '+', 'COUNT', ENTRIES_PER_CUT)) do
+      if length == 1 or bytes <= least and length <= fewest then break end
+      bytes, length = bytes - #entry[2][2], length - 1
     end
-    for _, entry in ipairs(oldest) do bytes = bytes - #entry[2][2] end
-    call('XTRIM', feed, 'MINID', '(' .. oldest[#oldest][1])
+    call('XTRIM', feed, 'MAXLEN', length)
   end
-  u.meta.feed_bytes = max(0, bytes)
+  -- The count says too much when somebody has deleted entries by hand.
+  u.meta.feed_bytes = length > 1 and bytes or newest
 end
 
 function events.close(u)
   if #u.feed == 0 then return end
   for id, list in pairs(u.events) do call('RPUSH', keys.events(u, id), unpack(list)) end
   local feed, entry = keys.at(u, 'feed'), '[' .. concat(u.feed, ',') .. ']'
-  call('XADD', feed, 'MAXLEN', '~', FEED_ENTRIES, '*', 'events', entry)
+  call('XADD', feed, '*', 'events', entry)
   u.meta.feed_bytes = u.feed_bytes + #entry
-  if u.meta.feed_bytes > FEED_BYTES then shorten(u, feed) end
+  shorten(u, feed, call('XLEN', feed), #entry)
   local words = {}
   for id, number in pairs(u.hints) do words[#words + 1] = id .. ' ' .. number end
   pcall_redis('PUBLISH', u.root .. 'events', concat(words, '\n'))
