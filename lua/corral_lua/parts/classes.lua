@@ -59,6 +59,7 @@ function classes.leave(u, pool_id, sid)
   if call('EXISTS', keys.members(u, pool_id)) == 1 then return end
   local pool = fit.pool(u, pool_id)
   if not pool then return end
+  u.opened[pool_id] = nil
   for _, kind in ipairs(pool.kinds) do
     call('SREM', keys.pools(u, kind), pool_id)
     call('ZREM', keys.open(u, kind), pool_id)

@@ -5,6 +5,7 @@
 
 -- Jobs that are read before it is known how many letters the reply has room for.
 local LETTERS_READ = 256
+local LETTERS_PER_REPLY = 1024
 
 function mail.send(u, s, run, fence, word)
   unit.set_hand(u, keys.mail(u, s.id), run, fence .. ' ' .. word)
@@ -72,14 +73,14 @@ local function read_jobs(u)
   for i, job in ipairs(call('MGET', unpack(wanted))) do runs[i].job = job end
 end
 
--- The letters of this call for the calling hub. Beyond the bound on bytes the rest is
--- left to `news`, so that no reply grows without a limit.
+-- The letters of this call for the calling hub. Beyond the bounds the rest is left to `news`,
+-- so that no reply grows without a limit, nor what a hub has queued for one session.
 function mail.letters(u)
   local out, bytes = {}, 0
   read_jobs(u)
   for _, m in ipairs(u.mail) do
     local s, run, fence, word = m[1], m[2], m[3], m[4]
-    if bytes < MAIL_BYTES_PER_REPLY then
+    if bytes < MAIL_BYTES_PER_REPLY and #out < LETTERS_PER_REPLY then
       local letter, size = mail.letter(u, s, run, fence, word)
       if letter then
         out[#out + 1] = pack(letter)

@@ -28,8 +28,11 @@ function questions.standing(u, run, request)
   return kept[1] and 'open' or nil
 end
 
--- The word names how many are settled, so that the next answer is another word.
+-- The word names how many are settled, so that the next answer is another word. Who has not
+-- shown yet that the run has arrived has asked nothing yet either, and is told when it asks:
+-- until then the word that begins the run must not be replaced.
 local function tell(u, s, r)
+  if unit.hand(u, keys.mail(u, s.id), r.id) == r.fence .. ' run' then return end
   local settled = 0
   for _, field in ipairs(call('HKEYS', keys.inputs(u, r.id))) do
     if find(field, ' ', 1, true) then settled = settled + 1 end

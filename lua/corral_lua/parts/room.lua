@@ -104,17 +104,16 @@ function place_(u, s)
     if load then call('ZADD', warm, text(load), s.id) else call('ZREM', warm, s.id) end
   end
   local open = load ~= nil or call('EXISTS', free) == 1
-  -- Known to stand among the open ones, as far as this call has seen.
-  local known = s.is_open == s.pool
-  if open ~= (s.is_open ~= nil) or not known then u.candidates = {} end
+  -- What this call has written of the pool already, whichever session it was for.
+  if u.opened[s.pool] == open then return end
+  u.opened[s.pool], u.candidates = open, {}
   for _, kind in ipairs(pool.kinds) do
     if open then
-      if not known then call('ZADD', keys.open(u, kind), 'NX', u.turn, s.pool) end
+      call('ZADD', keys.open(u, kind), 'NX', u.turn, s.pool)
     else
       call('ZREM', keys.open(u, kind), s.pool)
     end
   end
-  s.is_open = open and s.pool or nil
 end
 
 -- Takes the session out of every list of those with room.

@@ -3,8 +3,8 @@
 local TOMBSTONE_MS = 3600000
 
 -- Ends a session: its work is released, and a tombstone says why for an hour, so that
--- the same id cannot come back to life. Releases a bounded number of runs per call;
--- true when it is done.
+-- the same id cannot come back to life. Releases a bounded number of runs per call, and
+-- gives how many; what is left goes with the next tick.
 function sessions.finish(u, s, why, limit)
   if s.state == 'open' or s.state == 'cut' then
     local counted = (why == 'lost' and tonumber(call('ZSCORE', keys.at(u, 'hubs'), s.hub) or 0) > u.now)
@@ -23,7 +23,7 @@ function sessions.finish(u, s, why, limit)
   for run, value in pairs(unit.whole_hand(u, keys.held(u, s.id))) do
     if released >= limit then
       call('ZADD', keys.due(u, 'leases'), text(u.lease), s.id)
-      return false
+      return released
     end
     released = released + 1
     unit.set_hand(u, keys.held(u, s.id), run, false)
@@ -50,7 +50,7 @@ function sessions.finish(u, s, why, limit)
   unit.set(s, 'stopping', 0)
   unit.set(s, 'offers', 0)
   call('ZADD', keys.due(u, 'tombstones'), text(u.now + TOMBSTONE_MS), s.id)
-  return true
+  return released
 end
 
 function sessions.live(s)
@@ -122,6 +122,7 @@ function sessions.adopt(u, s, r, fence)
   if r.status == 'delayed' or r.status == 'parked' then
     call('ZREM', keys.due(u, 'delays'), r.id)
   end
+  if r.awaits then call('HDEL', keys.run(u, r.id), 'awaits') end
   local before = r.session and r.session ~= '' and unit.session(u, r.session)
   if before and before.id ~= s.id and attempt.unhold(u, before, r) then
     call('SADD', keys.at(u, 'unserved'), before.id)

@@ -38,7 +38,7 @@ function unit.open(root, hub)
     rate = values[19] and values[19] ~= '' and values[19],
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
     lines = { alone = {}, sizes = {}, deficits = {}, first = {}, single = {} },
-    candidates = {}, first = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
+    candidates = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
     born = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
     meta = {},
@@ -146,6 +146,14 @@ function unit.whole_hand(u, key)
   return as_table(call('HGETALL', key))
 end
 
+-- Lua unpacks no more than 8,000 values, and a call may have more of one key: a session that
+-- comes back is told of all that it holds.
+local SLICE = 4000
+
+local function sliced(list, write)
+  for i = 1, #list, SLICE do write(unpack(list, i, min(i + SLICE - 1, #list))) end
+end
+
 function unit.write_hand(u, key)
   local changed = u.hands[key]
   if not changed then return end
@@ -159,8 +167,8 @@ function unit.write_hand(u, key)
     end
   end
   u.hands[key] = nil
-  if #set > 0 then call('HSET', key, unpack(set)) end
-  if #gone > 0 then call('HDEL', key, unpack(gone)) end
+  sliced(set, function(...) call('HSET', key, ...) end)
+  sliced(gone, function(...) call('HDEL', key, ...) end)
 end
 
 -- Forgets the hash, and deletes it.
@@ -187,7 +195,7 @@ function unit.write_scores(u, key)
   local list = u.scores[key]
   if not list then return end
   u.scores[key] = nil
-  call('ZADD', key, unpack(list))
+  sliced(list, function(...) call('ZADD', key, ...) end)
 end
 
 -- True while the kind is paused; read once per call.
@@ -232,7 +240,7 @@ function unit.close(u)
     if s and not s.gone then write_hash(keys.session(u, sid), s.changed) end
   end
   for key in pairs(u.hands) do unit.write_hand(u, key) end
-  if #u.strings > 0 then call('MSET', unpack(u.strings)) end
+  sliced(u.strings, function(...) call('MSET', ...) end)
   for key in pairs(u.scores) do unit.write_scores(u, key) end
   for name, by in pairs(u.totals) do call('HINCRBY', keys.at(u, 'totals'), name, by) end
   for kind, counts in pairs(u.queue) do

@@ -19,8 +19,10 @@ function transitions.fetch_mail(u, argv)
   for i = 2, #argv, 2 do wanted[#wanted + 1] = { argv[i], argv[i + 1] } end
   if #wanted == 0 then
     local news = keys.news(u, argv[1])
-    for i, sid in ipairs(call('SMEMBERS', news)) do
-      if i > SESSIONS_PER_CALL then break end
+    -- In turns, as who has more mail than a reply takes stands in the news again.
+    local sids, turn = call('SMEMBERS', news), unit.next_turn(u)
+    for i = 1, min(#sids, SESSIONS_PER_CALL) do
+      local sid = sids[(turn + i) % #sids + 1]
       call('SREM', news, sid)
       wanted[#wanted + 1] = { sid, nil }
     end

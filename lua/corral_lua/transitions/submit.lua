@@ -28,6 +28,10 @@ local function known(u, id, request, idem)
     if same and idem ~= '' and not r.idem then
       unit.set(r, 'idem', idem)
       unit.set(r, 'retention', text(max(tonumber(r.retention), WINDOW_MS)))
+      if r.ended then
+        local due = max(tonumber(r.ended) + tonumber(r.retention), u.now + WINDOW_MS)
+        call('ZADD', keys.due(u, 'retention'), text(due), id)
+      end
       u.idem[idem] = id .. ' v1:' .. request
       unit.put(u, keys.idem(u, idem), u.idem[idem])
     end

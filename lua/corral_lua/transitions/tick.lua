@@ -8,20 +8,21 @@
 
 local PER_CALL = 200
 
+-- At most PER_CALL sessions, and as many runs in all: many sessions may be lost at once.
 local function expire_leases(u)
-  if u.lease < u.settle then return 0 end
-  local due, done = keys.due(u, 'leases'), 0
+  if u.lease < u.settle then return 0, false end
+  local due, done, left = keys.due(u, 'leases'), 0, PER_CALL
   for _, sid in ipairs(call('ZRANGE', due, '-inf', text(u.lease), 'BYSCORE', 'LIMIT', 0, PER_CALL)) do
     local s = unit.session(u, sid)
     if s then
-      sessions.finish(u, s, s.state == 'open' and 'lost' or s.state == 'cut' and 'lost' or s.state, PER_CALL)
+      left = left - sessions.finish(u, s, sessions.live(s) and 'lost' or s.state, left)
     else
       call('ZREM', due, sid)
     end
     done = done + 1
-    if u.budget <= 0 then break end
+    if u.budget <= 0 or left <= 0 then break end
   end
-  return done
+  return done, left <= 0 or done >= PER_CALL
 end
 
 local function wake_delayed(u)
@@ -125,12 +126,13 @@ function transitions.tick(u, argv)
   unit.lease_time(u)
   local last = tonumber(call('HGET', keys.at(u, 'meta'), 'ticked') or '0')
   if u.now - last < tonumber(argv[2]) / 2 then return { 'not_due', '0', '0', '0', '0' } end
-  local lost, woken = expire_leases(u), wake_delayed(u)
+  local lost, losing = expire_leases(u)
+  local woken = wake_delayed(u)
   local expired = lapse_offers(u) + expire_deadlines(u) + questions.lapse(u, PER_CALL)
   local trimmed = retention.trim(u, PER_CALL) + retention.bury(u, PER_CALL) + ring.expire(u, PER_CALL)
   retention.forget_kinds(u, PER_CALL)
   local left = serve_left_over(u)
-  local more = left or u.budget <= 0 or lost >= PER_CALL or woken >= PER_CALL
+  local more = left or u.budget <= 0 or losing or woken >= PER_CALL
     or expired >= PER_CALL or trimmed >= PER_CALL
   mark_full(u)
   u.meta.ticked = more and '0' or text(u.now)
