@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -124,3 +125,25 @@ def test_what_is_absent_is_none_or_empty() -> None:
     context = context_of(Outlet())
     assert (context.device, context.model, context.deadline_at_ms) == (None, "", 0)
     assert context_of(Outlet(), device=0).device == 0
+
+
+async def test_a_loop_that_a_thread_has_closed_meanwhile_hinders_nobody() -> None:
+    ctx = context_of(Outlet())
+    called = threading.Event()
+
+    async def within() -> None:
+        ctx.on_drain(called.set)
+        waiting = asyncio.ensure_future(ctx.wait_draining())
+        await asyncio.sleep(0)
+        left.append(waiting)
+
+    left: list[asyncio.Future[None]] = []
+
+    def handler() -> None:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(within())
+        loop.close()
+
+    await anyio.to_thread.run_sync(handler)
+    ctx.tell_draining()
+    assert called.wait(5)

@@ -149,6 +149,15 @@ def test_what_has_no_answer_is_asked_again_on_every_stream(world: Saying) -> Non
     assert not world.said("input_request")
 
 
+def test_a_question_that_no_hub_has_taken_is_said_once_on_every_stream(world: Saying) -> None:
+    world.says(question())
+    for _ in range(3):
+        world.cut()
+        world.hello()
+        world.welcome(resumed=True)
+        assert [asked.seq for asked in world.said("input_request")] == [1]
+
+
 def test_a_handler_that_parks_reports_it_and_is_held_until_that_is_stored(world: Saying) -> None:
     world.ends("r", Park("q"))
     (park,) = world.said("park")

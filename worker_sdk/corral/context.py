@@ -166,9 +166,13 @@ class Context(Asking, Keeping, Streaming):
 
         def hand_over() -> None:
             if loop is not None:
-                loop.call_soon_threadsafe(call)
-            else:
-                threading.Thread(target=call, name="corral-on-drain", daemon=True).start()
+                try:
+                    loop.call_soon_threadsafe(call)
+                    return
+                except RuntimeError:
+                    # A handler in a thread had a loop for a while; it is closed.
+                    pass
+            threading.Thread(target=call, name="corral-on-drain", daemon=True).start()
 
         self._draining.call(hand_over)
 

@@ -7,6 +7,7 @@ and few look at them: what is waited on is made by who waits.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -52,7 +53,9 @@ class Flag:
         told = asyncio.Event()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(told.set)
+            # A loop that was closed meanwhile has nobody who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(told.set)
 
         if not self._add(wake):
             return

@@ -29,7 +29,8 @@ class Remarks:
         return self._reports.remark(key, remark)
 
     def again(self, keys: Iterable[Key]) -> list[worker_pb2.WorkerMessage]:
-        """Asks again what attempts wait for.
+        """Asks again what attempts wait for, but for what a hub has yet to take: that is said
+        again as it is, and would grow with every stream.
 
         A store that lost its last writes knows the questions then, and one that has an answer
         says it again.
@@ -37,6 +38,8 @@ class Remarks:
         messages: list[worker_pb2.WorkerMessage] = []
         for key in keys:
             for question in self._asked.get(key, {}).values():
+                if self._reports.asks(key, question.request_id):
+                    continue
                 copy = worker_pb2.InputRequest()
                 copy.CopyFrom(question)
                 messages.append(self._reports.remark(key, Remark(0, copy)))

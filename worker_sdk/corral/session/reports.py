@@ -43,6 +43,15 @@ class Reports:
         """Gives how many reports about an attempt wait."""
         return self._of.get(key, 0)
 
+    def asks(self, key: Key, request_id: str) -> bool:
+        """Tells whether a question of an attempt waits."""
+        return self.of(key) > 0 and any(
+            report.kind == "input_request"
+            and report.key == key
+            and report.message.input_request.request_id == request_id
+            for report in self._waiting.values()
+        )
+
     def all(self) -> list[worker_pb2.WorkerMessage]:
         """Gives everything that waits, oldest first."""
         return [report.message for report in self._waiting.values()]
