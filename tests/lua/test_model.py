@@ -12,124 +12,28 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
     invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from corral_store.digests import class_of
-from corral_store.records import Constraints, Declaration
+from tests.lua.histories import TERMINAL, Moves
 from tests.lua.world import World
 
-TERMINAL = {"completed", "failed", "cancelled"}
-POOLS = [
-    Declaration([("workflow:x", 1)], max=1),
-    Declaration([("workflow:x", 2), ("workflow:y", 1)], max=3),
-    Declaration([("workflow:y", 1)], tags={"zone": "a"}, max=2),
-    Declaration([("workflow:x", 1)], admission="vram", max=0, devices=[1024, 512]),
-    Declaration([("workflow:x", 1), ("workflow:y", 1)], admission="reactive", max=2),
-]
-NEEDS: list[dict[str, Any]] = [
-    {},
-    {"version": 2},
-    {"tags": [("zone", "a")]},
-    {"tags": [("zone", "nowhere")]},
-    {"preferred": {"fast": "yes"}, "vram_mb": 512},
-]
-RETRIES = ["", "[2,50,2,100,0,[]]"]
+FAILED = '{"code":"HANDLER","type":"E","message":"","retryable":true}'
+WORDS = (
+    *("completed", "failed", "give_back", "stopped", "event", "ack", "claim", "decline"),
+    *("ask", "park", "step"),
+)
+# Nothing is left of a run that is removed.
+KEYS = (
+    *("run", "job", "output", "events", "attempts", "inputs"),
+    *("checkpoint", "steps", "ring", "listens", "declined"),
+)
 
 
-class Histories(RuleBasedStateMachine):
-    world: World
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.runs: dict[str, str] = {}
-        self.sessions: dict[str, int] = {}
-        self.number = 0
-        self.old: list[tuple[str, str, str]] = []
-        self.classes: dict[str, str] = {}
-        self.answers: dict[tuple[str, str], str] = {}
-
-    def fresh(self, prefix: str) -> str:
-        self.number += 1
-        return f"{prefix}{self.number}"
-
-    @initialize()
-    def empty(self) -> None:
-        self.world.client.flushdb()
-        self.world.letters.clear()
-        self.world.twice = False
-        self.world.call("enter", 10_000_000, self.world.lease_ms, 1_000_000, 0, 0, 0)
-        self.world.twice = True
-
-    @rule(
-        kind=st.sampled_from(["workflow:x", "workflow:y"]),
-        needs=st.sampled_from(NEEDS),
-        priority=st.sampled_from([0, 128, 255]),
-        flow=st.sampled_from(["-", "t1", "t2"]),
-        weight=st.sampled_from([1, 3]),
-        retry=st.sampled_from(RETRIES),
-        delay=st.sampled_from([0, 0, 100]),
-        deadline=st.sampled_from([0, 0, 200]),
-    )
-    def submit(
-        self, kind: str, needs: dict[str, Any], delay: int, deadline: int, **given: Any
-    ) -> None:
-        run = self.fresh("r")
-        version = needs.get("version", 0)
-        constraints = Constraints(kind, **{"version": version, **needs})
-        verdict = self.world.submit(
-            run, kind, version, constraints=constraints, delay_ms=delay, deadline_ms=deadline,
-            vram_mb=constraints.vram_mb, **given,
-        )  # fmt: skip
-        if verdict == "accepted":
-            assert self.world.again[0][0] == "duplicate"
-            self.runs[run] = ""
-            self.classes[run] = class_of(constraints)[1]
-        else:
-            assert verdict == "vram_required"
-            assert self.world.run(run) == {}
-
-    @rule(pool=st.sampled_from(POOLS))
-    def open(self, pool: Declaration) -> None:
-        session = self.fresh("s")
-        verdict = self.world.open(session, declaration=pool)
-        assert verdict[:2] == ["ok", "1"]
-        assert self.world.again[1] == "1", "the repeated Hello is no new stream"
-        self.sessions[session] = 1
-
-    @precondition(lambda self: self.sessions)
-    @rule(data=st.data(), keep=st.booleans(), pool=st.sampled_from(POOLS))
-    def resume(self, data: st.DataObject, keep: bool, pool: Declaration) -> None:
-        session = data.draw(st.sampled_from(sorted(self.sessions)))
-        held = [
-            (run, value.split()[0])
-            for run, value in sorted(self.world.held(session).items())
-            if keep or data.draw(st.booleans())
-        ]
-        verdict = self.world.open(
-            session, declaration=pool, connection=self.fresh("c"), resume=True, held=held
-        )
-        assert verdict[0] == "ok"
-        assert int(verdict[1]) == self.sessions[session] + 1
-        self.sessions[session] += 1
-
-    @precondition(lambda self: self.sessions)
-    @rule(data=st.data(), how=st.sampled_from(["cut", "goodbye", "lost"]))
-    def close(self, data: st.DataObject, how: str) -> None:
-        session = data.draw(st.sampled_from(sorted(self.sessions)))
-        for run, value in self.world.held(session).items():
-            self.old.append((session, run, value.split()[0]))
-        stream = self.sessions[session]
-        assert self.world.call("close_session", session, stream, how, 10_000) == ["ok"]
-        if how != "cut":
-            assert self.world.again == ["gone"]
-            del self.sessions[session]
-
+class Histories(Moves):
     def _assigned(self, data: st.DataObject) -> tuple[str, str, str] | None:
         pairs = [
             (session, run, value.split()[0])
@@ -149,9 +53,10 @@ class Histories(RuleBasedStateMachine):
         if found is None:
             return
         session, run, fence = found
+        self.heard.add((run, fence))
         before = self.world.run(run)["status"]
         a = {
-            "failed": '{"code":"HANDLER","type":"E","message":"","retryable":true}',
+            "failed": FAILED,
             "event": "progress",
             "ack": "run",
         }.get(word, '"x"')
@@ -162,9 +67,56 @@ class Histories(RuleBasedStateMachine):
         repeated = self.world.again == first or word == "decline"
         assert repeated or before in TERMINAL, (first, self.world.again)
         if before in TERMINAL:
-            assert self.world.run(run)["status"] == before
+            assert self.status(run) in (before, "gone")
         elif word in ("completed", "failed") and before == "running":
             assert self.world.run(run)["status"] in TERMINAL | {"delayed"}
+
+    @precondition(lambda self: self.sessions)
+    @rule(
+        data=st.data(),
+        words=st.lists(
+            st.sampled_from(WORDS),
+            min_size=2,
+            max_size=6,
+        ),
+    )
+    def report_many(self, data: st.DataObject, words: list[str]) -> None:
+        """One frame: about several runs, or several words about one."""
+        session = data.draw(st.sampled_from(sorted(self.sessions)))
+        held = sorted(self.world.held(session).items())
+        if not held:
+            return
+        said: list[tuple[Any, ...]] = []
+        asked = '{"request_id":"q1","prompt":"?","metadata":null}'
+        for word in words:
+            run, value = data.draw(st.sampled_from(held))
+            seq = self.number = self.number + 1
+            a, b = {
+                "failed": (FAILED, ""), "ack": ("run", ""), "event": ("e", "1"),
+                "ask": ("q1", asked), "park": ("q1", ""), "step": ("s", '"once"'),
+            }.get(word, ('"x"', ""))  # fmt: skip
+            self.heard.add((run, value.split()[0]))
+            said.append((word, run, value.split()[0], seq, a, b))
+        self.world.report(session, *said, stream=str(self.sessions[session]))
+
+    @rule(data=st.data(), listen=st.sampled_from(["", "", "on", "off", "read"]))
+    def relay(self, data: st.DataObject, listen: str) -> None:
+        found = self._assigned(data)
+        if found is None:
+            return
+        session, run, fence = found
+        if listen:
+            self.world.call("listen", run, listen, "", 0)
+            return
+        number = self.streamed[run, fence] = self.streamed.get((run, fence), 0) + 1
+        verdict = self.world.relay(session, run, number, "part", fence=fence)
+        before = self.world.run(run)
+        if before["status"] == "running" and (before["session"], before["fence"]) == (
+            session, fence,
+        ):  # fmt: skip
+            assert (verdict, self.world.again) == ("ok", ["seen"])
+        else:
+            assert verdict == "stale"
 
     @rule(
         data=st.data(),
@@ -177,6 +129,7 @@ class Histories(RuleBasedStateMachine):
         if found is None:
             return
         session, run, fence = found
+        self.heard.add((run, fence))
         seq = self.number = self.number + 1
         timed = f',"timeout_ms":{timeout}' if timeout else ""
         asked = f'{{"request_id":"{question}","prompt":"?","metadata":null{timed}}}'
@@ -213,10 +166,13 @@ class Histories(RuleBasedStateMachine):
     def report_with_an_old_fence(self, data: st.DataObject) -> None:
         session, run, fence = data.draw(st.sampled_from(self.old))
         record = self.world.run(run)
-        if record["fence"] == fence and record.get("session") == session:
+        if not record or (record["fence"] == fence and record.get("session") == session):
             return
         self.world.report(session, ("completed", run, fence, 0, '"late"'))
         after = self.world.run(run)
+        if not after:
+            assert record["status"] in TERMINAL
+            return
         # Room that a resumed kind left empty may be filled by any call about the session.
         if record["status"] == "pending":
             assert after["status"] in ("pending", "running", "offered")
@@ -253,36 +209,30 @@ class Histories(RuleBasedStateMachine):
         if verdict == "retried":
             self.runs[run] = ""
 
-    @rule(kind=st.sampled_from(["workflow:x", "workflow:y"]), paused=st.sampled_from(["1", "0"]))
-    def pause(self, kind: str, paused: str) -> None:
-        self.world.call("pause", kind, paused)
-        assert (kind in self.world.again) == (paused == "1")
-
-    @precondition(lambda self: self.sessions)
-    @rule(data=st.data())
-    def drain(self, data: st.DataObject) -> None:
-        session = data.draw(st.sampled_from(sorted(self.sessions)))
-        self.world.call("drain", f"w-{session}", "drain")
-
-    @rule(ms=st.sampled_from([10, 60, 250, 16_000]))
-    def time_passes(self, ms: int) -> None:
-        for session in self.sessions:
-            for run, value in self.world.held(session).items():
-                self.old.append((session, run, value.split()[0]))
-        self.world.pass_time(ms)
-        self.world.tick()
-        live = self.world.client.zrange(f"{self.world.root}due:leases", 0, -1)
-        self.sessions = {s: n for s, n in self.sessions.items() if s.encode() in live}
-
     @invariant()
     def sound(self) -> None:
         if self.runs or self.sessions:
             assert self.world.check() == []
 
     @invariant()
+    def who_has_a_run_is_told(self) -> None:
+        for session in self.sessions:
+            mail = self.world.mail(session)
+            for run, value in self.world.held(session).items():
+                fence, state = value.split()
+                if state == "running" and (run, fence) not in self.heard:
+                    assert mail.get(run) == f"{fence} run"
+
+    @invariant()
     def terminal_runs_never_change(self) -> None:
-        for run, was in self.runs.items():
+        for run, was in list(self.runs.items()):
             now = self.world.run(run)
+            if not now:
+                assert was.split()[0] in TERMINAL
+                keys = [f"{self.world.root}{key}:{run}" for key in KEYS]
+                assert self.world.client.exists(*keys) == 0, "removed with all that it had"
+                del self.runs[run]
+                continue
             status = f"{now['status']} {now.get('ended')} {now.get('fence')}"
             if was:
                 assert status == was
