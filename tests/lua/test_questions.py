@@ -245,3 +245,14 @@ def test_a_run_that_is_tried_again_keeps_what_it_has_and_asks_anew(asked: World)
     assert asked.ask("s1", "r1", "open") == "ok"
     assert [row[1] for row in asked.call("list_inputs", "", 10, "", "")] == ["open"]
     asked.sound()
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_run_asks_64_questions_and_no_more(asked: World, answered: bool) -> None:
+    for number in range(63):
+        assert asked.ask("s1", "r1", f"more{number}") == "ok"
+        if answered:
+            assert asked.answer("r1", f"more{number}") == "ok"
+    assert asked.ask("s1", "r1", "one-too-many") == "refused"
+    assert asked.ask("s1", "r1", "more0") == "ok", "it is asked already"
+    asked.sound()

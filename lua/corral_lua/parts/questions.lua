@@ -53,6 +53,15 @@ local function settle(u, r, request, event)
   end
 end
 
+-- How many questions there are, answered ones included.
+local function asked(key)
+  local n = 0
+  for _, field in ipairs(call('HKEYS', key)) do
+    if not find(field, ' ', 1, true) then n = n + 1 end
+  end
+  return n
+end
+
 -- A handler asks. `json` is what the event says: request_id, prompt, metadata, and where
 -- given schema and timeout_ms. Asked again it is the same question.
 function questions.ask(u, s, r, request, json)
@@ -63,7 +72,7 @@ function questions.ask(u, s, r, request, json)
     return 'ok'
   end
   local key = keys.inputs(u, r.id)
-  if u.full or call('HLEN', key) >= 2 * QUESTIONS_PER_RUN then return 'refused' end
+  if u.full or asked(key) >= QUESTIONS_PER_RUN then return 'refused' end
   if not steps.grow(r, #request + #json) then return 'refused' end
   call('HSET', key, request, json)
   call('ZADD', keys.at(u, 'questions'), text(u.now), entry(r.id, request))
