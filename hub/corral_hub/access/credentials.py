@@ -165,6 +165,11 @@ def read_access_file(path: Path) -> AccessFile:
                     f"{where}: sha256 is 64 hexadecimal digits, as `corral token` prints them",
                     field="access-file",
                 )
+            if sum(entry.sha256 == other.sha256 for other in read.token) > 1:
+                raise Misconfigured(
+                    f"{where}: two entries have the same token; each has one of its own",
+                    field="access-file",
+                )
             if entry.expires is not None and entry.expires.tzinfo is None:
                 entry.expires = entry.expires.replace(tzinfo=UTC)
     return read

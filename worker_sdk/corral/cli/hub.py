@@ -121,7 +121,8 @@ def hub(
     \b
     Examples:
       corral hub --name a --listen 127.0.0.1:7445 --valkey redis://127.0.0.1:6379
-      corral hub --name b --listen 0.0.0.0:7445 --valkey redis://valkey:6379 --token-file tokens
+      corral hub --name b --listen 0.0.0.0:7445 --valkey rediss://valkey:6379 \\
+        --access-file access.toml --tls-cert hub.pem --tls-key hub.key
     """
     check_url(valkey)
     with extra("hub"):
@@ -177,8 +178,8 @@ def with_tls(url: str, ca: Path | None, cert: Path | None, key: Path | None) -> 
         return url
     if not url.startswith(("rediss://", "valkeys://")):
         raise CommandFailed(
-            f"--valkey-ca, --valkey-cert and --valkey-key are for rediss:// addresses; {url} is "
-            "none",
+            "--valkey-ca, --valkey-cert and --valkey-key are for rediss:// addresses; --valkey "
+            f"begins with {url.partition('://')[0]}://",
             Exit.USAGE,
         )
     return f"{url}{'&' if '?' in url else '?'}{query}"
