@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from corral_hub.errors import Misconfigured
 from corral_hub.names import NAME
 from corral_store.connection import Barrier
+
+_LISTEN = re.compile(r"unix:.+|.+:\d{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ class HubConfig:
                 limit="1024..3000000",
             )
         self.barrier()
+        if not _LISTEN.fullmatch(self.listen):
+            raise Misconfigured(
+                f"listen {self.listen!r} has no port: write host:port, e.g. 127.0.0.1:7445; port "
+                "0 is a free one",
+                field="listen",
+            )
         known = self.tokens or self.token_file or self.access_file
         # Whoever has a certificate of the authority for clients is let in by it.
         known = known or (self.tls and self.tls.client_ca)

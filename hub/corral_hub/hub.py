@@ -225,7 +225,9 @@ class Hub:
                     ) from error
                 await asyncio.sleep(0.1)
             except StoreError as error:
-                raise Misconfigured(str(error), field="valkey") from error
+                raise Misconfigured(
+                    f"the store at {self.config.store_address}: {error}", field="valkey"
+                ) from error
         self._say_durability(facts)
         try:
             await self._store.enter("default")

@@ -99,8 +99,9 @@ class LimitsOf:
                 return False
             tables = tomllib.loads(raw.decode())
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise Misconfigured(
-                f"limits file {self._path}: {error}; write [default] and [namespace.NAME] tables",
+                f"limits file {self._path}: {why}; write [default] and [namespace.NAME] tables",
                 field="limits_file",
             ) from error
         self._default, self._named = self._read(tables)

@@ -248,7 +248,9 @@ async def check_namespace(connection: Connection, namespace: str) -> Finding:
     if not await connection.command("EXISTS", f"{root}meta"):
         runs = int(await connection.command("EXISTS", f"{root}runs", f"{root}totals"))
         if not runs:
-            return Finding(name, "fail", "there is no such namespace", "see --namespace")
+            known = sorted(map(text, await connection.command("SMEMBERS", "corral:namespaces")))
+            step = f"there are {', '.join(known)}" if known else "no hub has written to this store"
+            return Finding(name, "fail", "there is no such namespace", step)
         step = f"corral doctor --repair --namespace {namespace}"
         return Finding(name, "fail", "its meta is lost", step)
     (reply,) = await connection.run([Call("check", root, (HUB,))])

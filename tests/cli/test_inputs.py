@@ -68,25 +68,41 @@ def test_a_wrong_answer_exits_with_3_and_says_why(cli: Cli) -> None:
     cli("cancel", "inputs-3")
 
 
-def test_on_a_terminal_the_question_is_shown_and_a_line_is_read(cli: Cli, fleet: Up) -> None:
-    cli("submit", "approval", "40", "--run-id", "inputs-4")
-    cli("respond", "inputs-4", "approval", "true", "--wait")
-    asked(cli, "inputs-4", "comment")
+def at_a_terminal(fleet: Up, *words: str, typed: bytes) -> tuple[int, str, str]:
+    """What `corral respond` gives to somebody who types this."""
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "wb", buffering=0) as keyboard, os.fdopen(theirs, "rb") as terminal:
         process = subprocess.Popen(
-            [sys.executable, "-m", "corral", "respond", "inputs-4", "comment"],
+            [sys.executable, "-m", "corral", "respond", *words],
             stdin=terminal,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=environment(CORRAL_HUB=fleet.address),
         )
-        keyboard.write(b"42\n")
+        keyboard.write(typed)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == Exit.OK, err
+    return process.returncode, out, err
+
+
+def test_on_a_terminal_the_question_is_shown_and_a_line_is_read(cli: Cli, fleet: Up) -> None:
+    cli("submit", "approval", "40", "--run-id", "inputs-4")
+    cli("respond", "inputs-4", "approval", "true", "--wait")
+    asked(cli, "inputs-4", "comment")
+    code, out, err = at_a_terminal(fleet, "inputs-4", "comment", typed=b"42\n")
+    assert code == Exit.OK, err
     assert out == "inputs-4 comment answered\n"
     assert "Any comment? \\x1b[31m" in err
     done = cli("submit", "approval", "40", "--run-id", "inputs-4", "--wait")
     # The question wants a text, and gets one.
     assert done.out == '"paid: 42"\n'
+
+
+def test_who_types_the_end_of_input_answers_nothing(cli: Cli, fleet: Up) -> None:
+    cli("submit", "approval", "40", "--run-id", "inputs-5")
+    asked(cli, "inputs-5", "approval")
+    code, _, err = at_a_terminal(fleet, "inputs-5", "approval", typed=b"\x04")
+    assert code == Exit.USAGE
+    assert "the question stays open" in err
+    assert cli("respond", "inputs-5", "approval", "true").code == Exit.OK
+    cli("cancel", "inputs-5")

@@ -41,6 +41,7 @@ def test_a_store_that_is_away_at_the_start_ends_with_4(
         ({"listen": "0.0.0.0:0"}, "set CORRAL_TOKEN, --token-file or --access-file"),
         ({"listen": "example.com:7445"}, "can be reached from other machines"),
         ({"listen": "[::]:7445"}, "say --insecure"),
+        ({"listen": "127.0.0.1"}, "has no port: write host:port"),
         ({"name": "a b"}, "name 'a b'"),
         ({"lease_ms": 100}, "500 to 600000"),
         ({"ping_ms": 5000}, "at most a third of lease_ms"),

@@ -57,7 +57,10 @@ def new_key(path: Path) -> str:
         path.touch(mode=0o600, exist_ok=False)
         path.write_bytes(pem)
     except OSError as error:
-        raise BadEnrolmentKey(f"The key cannot be written to {path}: {error}.") from error
+        why = error.strerror or str(error)
+        raise BadEnrolmentKey(
+            f"The key cannot be written to {path}: {why}. Name a new file in a folder that exists."
+        ) from error
     return base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
 

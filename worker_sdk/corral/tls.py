@@ -69,12 +69,15 @@ class Tls:
 def _pem(name: str, pem: Pem | None) -> bytes | None:
     if pem is None:
         return None
+    where = "" if isinstance(pem, bytes) else f", {str(pem)!r},"
     try:
         data = pem if isinstance(pem, bytes) else Path(pem).read_bytes()
     except OSError as error:
-        raise BadCertificate(f"The {name} for TLS cannot be read: {error}.") from error
+        why = error.strerror or str(error)
+        raise BadCertificate(f"The {name} for TLS{where} cannot be read: {why}.") from error
     if b"-----BEGIN" not in data:
         raise BadCertificate(
-            f"The {name} for TLS is no PEM; it begins with -----BEGIN. Convert it with openssl."
+            f"The {name} for TLS{where} is no PEM, which has a line -----BEGIN; convert it with "
+            "openssl."
         )
     return data

@@ -105,10 +105,11 @@ class Credentials:
             for name in names:
                 if name in self._certificates:
                     return self._certificates[name].identity
+        given = "the token given is not among those" if authorization else "none was given"
         raise Unauthenticated(
-            "this hub wants a token in the metadata `authorization: Bearer <token>`, or a "
-            "certificate that it knows: set CORRAL_TOKEN, or pass token= (the one given is missing "
-            "or not accepted)"
+            f"this hub wants a token that it knows, or a certificate, and {given}: set "
+            "CORRAL_TOKEN, or pass token= (on the wire: the metadata `authorization: Bearer "
+            "<token>`)"
         )
 
     def _keyed(self, digest: str) -> bytes:
@@ -145,7 +146,10 @@ def read_access_file(path: Path) -> AccessFile:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         read = msgspec.convert(raw, AccessFile)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise Misconfigured(f"access file {path}: {error}", field="access-file") from error
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise Misconfigured(
+            f"access file {path}: {why}; `corral token --file` writes one", field="access-file"
+        ) from error
     for number, entry in enumerate((*read.token, *read.certificate), start=1):
         where = f"access file {path}, entry {number} ({entry.name!r})"
         if not NAME.fullmatch(entry.name):
@@ -183,7 +187,10 @@ def read_token_file(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"token file {path}: {error}", field="token-file") from error
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise Misconfigured(
+            f"token file {path}: {why}; write one token to a line", field="token-file"
+        ) from error
     stripped = (line.strip() for line in lines)
     tokens = tuple(line for line in stripped if line and not line.startswith("#"))
     if not tokens:

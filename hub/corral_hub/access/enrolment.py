@@ -67,8 +67,11 @@ class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
             for key in read.key:
                 _public(key)
         except (OSError, ValueError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise Misconfigured(
-                f"enrolment file {path}: {error}", field="enrolment-file"
+                f'enrolment file {path}: {why}; it has policy = "open", "allowlist" with '
+                '[[worker]] tables, or "signed" with [[key]] tables',
+                field="enrolment-file",
             ) from error
         for admitted in read.worker:
             if bool(admitted.id) == bool(admitted.certificate):
@@ -116,7 +119,7 @@ class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
         if not hello.enrolment_key:
             return _not_enrolled(
                 "this hub admits workers that sign with an enrolment key: make one with `corral "
-                "key new`, have it added to the enrolment file, and pass enrolment_key=",
+                "key FILE`, have it added to the enrolment file, and pass enrolment_key=",
                 "enrolment_key",
             )
         for key in self.key:

@@ -6,11 +6,26 @@ installs it.
 
 from __future__ import annotations
 
+import os
 import sys
+
+INTERRUPTED = 130
 
 
 def main() -> None:
     """Runs the command of `sys.argv` and exits with a code of `exits.py`."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # Python has None for a stream that the caller closed, and every print would fail.
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    try:
+        _run()
+    except KeyboardInterrupt:
+        # While the command was still being put together; later ones are met in `exits.py`.
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _run() -> None:
     try:
         from corral.cli.app import app
     except ModuleNotFoundError as error:

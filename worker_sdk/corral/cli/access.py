@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,10 @@ ROLES = ("worker", "orchestrator", "admin")
 
 
 def token(
-    name: Annotated[str, typer.Argument(help="Who it is for; a later one of the same may follow.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Who it is for; a later one of the same may follow."),
+    ],
     role: Annotated[
         list[str],
         typer.Option(metavar="ROLE", help="worker, orchestrator or admin; may be repeated."),
@@ -84,7 +88,7 @@ def key(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="New file for the private key.")],
     json: options.JsonOption = False,
 ) -> None:
-    """Make an enrolment key for workers, and the entry by which hubs know it.
+    """Make an enrolment key for workers, and its entry.
 
     Workers get the file (CORRAL_ENROLMENT_KEY, or enrolment_key=); hubs with the policy
     "signed" read the entry from their --enrolment-file.
@@ -123,6 +127,7 @@ def _append(file: Path, entry: str) -> None:
     """Adds to the file in one step, so that no hub reads half of it."""
     try:
         before = file.read_text(encoding="utf-8") if file.exists() else ""
+        tomllib.loads(before)
         part = file.with_name(f".{file.name}.{os.getpid()}")
         part.touch(mode=0o600)
         if file.exists():
@@ -130,4 +135,9 @@ def _append(file: Path, entry: str) -> None:
         part.write_text(f"{before.rstrip()}\n\n{entry}" if before.strip() else entry)
         part.replace(file)
     except OSError as error:
-        raise CommandFailed(f"{file} cannot be written: {error}", Exit.USAGE) from error
+        why = error.strerror or str(error)
+        raise CommandFailed(f"{file} cannot be written: {why}", Exit.USAGE) from error
+    except ValueError as error:
+        raise CommandFailed(
+            f"{file} is no access file ({error}); correct it, or name another one", Exit.USAGE
+        ) from error

@@ -31,7 +31,7 @@ from corral.cli.runs import status_text
 
 def cancel(
     run: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="Id of the run.", show_default=False)
+        str, typer.Argument(metavar="RUN", help="Id of the run.", show_default=False)
     ] = "",
     filter: FilterOption = "",
     workflow: WorkflowOption = "",
@@ -43,17 +43,18 @@ def cancel(
     all: Annotated[
         bool, typer.Option("--all", help="Yes, all runs that the filter names.")
     ] = False,
-    reason: Annotated[str, typer.Option(help="Reason, for people.")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Reason, for people.")] = "",
     json: JsonOption = False,
     hub: HubOption = None,
     token: TokenOption = None,
     namespace: NamespaceOption = None,
     timeout: TimeoutOption = 10.0,
 ) -> None:
-    """Cancel a run: what has not started never will, what runs is told to stop.
+    """Cancel a run, or all that a filter names.
 
-    Cancelling again changes nothing. A run that has ended otherwise stays as it was, and the
-    exit code is 3. With a filter, the runs that match and have not ended are cancelled.
+    What has not started never will, what runs is told to stop. Cancelling again changes nothing. A
+    run that has ended otherwise stays as it was, and the exit code is 3. With a filter, the
+    runs that match and have not ended are cancelled.
 
     \b
     Examples:
@@ -66,7 +67,7 @@ def cancel(
     if bool(run) == filtered:
         raise typer.BadParameter(
             "name one RUN, or say which with --filter, or with --workflow, --status, --label, "
-            "--kind, --worker or --tag"
+            "--kind, --worker or --tag" + ("; not both" if filtered else "")
         )
     if filtered != all:
         raise typer.BadParameter(

@@ -66,10 +66,10 @@ def doctor(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Check a Valkey and what Corral keeps in it; says what to do about what is not well.
+    """Check a Valkey and what Corral keeps in it.
 
-    Exits with 0 when nothing fails (warnings and unknowns are well enough), with 1 when
-    something does, with 4 when the server cannot be reached.
+    Says what to do about what is not well. Exits with 0 when nothing fails (warnings and unknowns
+    are well enough), with 1 when something does, with 4 when the server cannot be reached.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -35,7 +36,7 @@ from corral.subscription import START_OF_FEED, AllEvents
 
 def events(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Id of the run; without one: all runs.")
+        str | None, typer.Argument(metavar="RUN", help="Id of the run; without one: all runs.")
     ] = None,
     follow: Annotated[
         bool,
@@ -44,7 +45,10 @@ def events(
         ),
     ] = False,
     cursor: Annotated[
-        str, typer.Option(help="Go on after this event; every event carries its cursor.")
+        str,
+        typer.Option(
+            metavar="CURSOR", help="Go on after this event; every event carries its cursor."
+        ),
     ] = "",
     from_start: Annotated[
         bool,
@@ -88,9 +92,11 @@ def events(
             "filters, --from-start and --status-only are for the events of all runs; "
             "leave RUN away, or leave them away"
         )
-    connection = Connection(
-        hub, token, namespace, max(timeout, FOLLOW_SECONDS) if follow else timeout
-    )
+    connection = Connection(hub, token, namespace, timeout)
+    if follow:
+        # Who follows waits long for another hub, but the first one must be there in time.
+        connection.run(lambda client: client.list_runs(limit=1))
+        connection = replace(connection, timeout=max(timeout, FOLLOW_SECONDS))
     if run is not None:
         connection.run(lambda client: _one(client, run, cursor, follow, json))
         return

@@ -6,6 +6,7 @@ the table are bugs, and keep their traceback.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from enum import IntEnum
@@ -92,8 +93,13 @@ class Commands(TyperGroup):
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             raise typer.Exit(Exit.INTERRUPTED) from None
-        except BrokenPipeError:
-            # The reader of a pipe has seen enough, as in "corral events | head". What is
-            # still in the buffer must go nowhere, or the interpreter complains at its end.
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EPIPE):
+                raise
+            # What is still in the buffer must go nowhere, or the interpreter complains at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno == errno.ENOSPC:
+                complain(f"the output cannot be written: {error.strerror}")
+                raise typer.Exit(Exit.UNAVAILABLE) from error
+            # The reader of a pipe has seen enough, as in "corral events | head".
             raise typer.Exit(Exit.OK) from None

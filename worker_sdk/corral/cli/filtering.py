@@ -28,12 +28,24 @@ FilterOption = Annotated[
         show_default=False,
     ),
 ]
+WorkerFilterOption = Annotated[
+    str,
+    typer.Option(
+        "--filter",
+        metavar="TERMS",
+        help='All conditions as one text, e.g. "worker=gpu-1,gpu-2 label.zone=2 tag.gpu=*".',
+        show_default=False,
+    ),
+]
 WorkflowOption = Annotated[
-    str, typer.Option("--workflow", help="Runs of this workflow.", show_default=False)
+    str,
+    typer.Option("--workflow", metavar="NAME", help="Runs of this workflow.", show_default=False),
 ]
 StatusOption = Annotated[
     list[str] | None,
-    typer.Option("--status", help="Runs of this status, e.g. failed; may be repeated."),
+    typer.Option(
+        "--status", metavar="STATUS", help="Runs of this status, e.g. failed; may be repeated."
+    ),
 ]
 LabelOption = Annotated[
     list[str] | None,
@@ -47,6 +59,7 @@ RunKindOption = Annotated[
     str,
     typer.Option(
         "--kind",
+        metavar="KIND",
         help="Runs that need this capability, e.g. workflow:summarize.",
         show_default=False,
     ),
@@ -55,6 +68,7 @@ WorkerOption = Annotated[
     str,
     typer.Option(
         "--worker",
+        metavar="ID",
         help="Runs that this worker has, or had last.",
         show_default=False,
     ),
@@ -71,6 +85,7 @@ WorkerKindOption = Annotated[
     str,
     typer.Option(
         "--kind",
+        metavar="KIND",
         help="Workers that offer this kind, e.g. workflow:summarize.",
         show_default=False,
     ),

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from corral.cli.filtering import (
-    FilterOption,
     LabelOption,
+    WorkerFilterOption,
     WorkerKindOption,
     WorkerTagOption,
     workers_chosen,
@@ -21,12 +21,12 @@ from corral.cli.options import (
     TimeoutOption,
     TokenOption,
 )
-from corral.cli.output import clock, print_fields, print_json, print_table
+from corral.cli.output import moment, print_fields, print_json, print_table
 from corral.records import WorkerRecord
 
 
 def workers(
-    filter: FilterOption = "",
+    filter: WorkerFilterOption = "",
     kind: WorkerKindOption = "",
     tag: WorkerTagOption = None,
     label: LabelOption = None,
@@ -61,18 +61,21 @@ def workers(
                 worker.admission,
                 " ".join(worker.capabilities),
                 " ".join(worker.tags),
-                clock(worker.opened_at_ms),
+                moment(worker.opened_at_ms),
             )
             for worker in found
         ),
+        wraps=("OFFERS", "TAGS"),
+        spare=("SINCE", "ADMISSION"),
+        none="no workers",
     )
 
 
 def drain(
     worker: Annotated[
-        str | None, typer.Argument(metavar="[WORKER]", help="Id of the worker.")
+        str | None, typer.Argument(metavar="WORKER", help="Id of the worker.")
     ] = None,
-    filter: FilterOption = "",
+    filter: WorkerFilterOption = "",
     kind: WorkerKindOption = "",
     tag: WorkerTagOption = None,
     label: LabelOption = None,
@@ -86,7 +89,7 @@ def drain(
     namespace: NamespaceOption = None,
     timeout: TimeoutOption = 10.0,
 ) -> None:
-    """Give a worker no new work; it ends when it has finished what it runs.
+    """Give a worker no new work: it finishes, and ends.
 
     \b
     Examples:
@@ -99,6 +102,7 @@ def drain(
     if (worker is None) != bool(chosen):
         raise typer.BadParameter(
             "name one WORKER, or say which with --filter, or with --kind, --tag or --label"
+            + ("; not both" if chosen else "")
         )
     connection = Connection(hub, token, namespace, timeout)
     if worker is None:
@@ -140,9 +144,12 @@ def stats(
             ("sessions", str(found.sessions)),
             ("epoch", str(found.epoch)),
             ("store full", "yes, submits are refused" if found.full else "no"),
-            *((name, str(count)) for name, count in sorted(found.totals.items())),
         ]
     )
+    if found.totals:
+        print()
+        print("counted since the namespace was made:")
+        print_fields((name, str(count)) for name, count in sorted(found.totals.items()))
     if found.queues:
         print()
         print_table(

@@ -49,7 +49,11 @@ LogJsonOption = Annotated[bool, typer.Option("--log-json", help="Write the log a
 def hub(
     name: Annotated[
         str | None,
-        typer.Option(help="Name, unique in the fleet; default: host and port.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="Name, unique in the fleet; default: host and port.",
+            show_default=False,
+        ),
     ] = None,
     listen: ListenOption = DEFAULT_LISTEN,
     valkey: Annotated[
@@ -85,14 +89,21 @@ def hub(
     ] = None,
     insecure: InsecureOption = False,
     lease_ms: Annotated[
-        int, typer.Option(help="How long a silent worker keeps its runs, in milliseconds.")
+        int,
+        typer.Option(
+            metavar="MS", help="How long a silent worker keeps its runs, in milliseconds."
+        ),
     ] = 15_000,
     grace_ms: Annotated[
-        int, typer.Option(help="How long a worker may take to connect again, in milliseconds.")
+        int,
+        typer.Option(
+            metavar="MS", help="How long a worker may take to connect again, in milliseconds."
+        ),
     ] = 10_000,
     ping_ms: Annotated[
         int | None,
         typer.Option(
+            metavar="MS",
             help="Between heartbeats; default 3000, or a fifth of the lease when that is less.",
             show_default=False,
         ),
@@ -104,7 +115,7 @@ def hub(
         ),
     ] = "fsync",
     max_payload_bytes: Annotated[
-        int, typer.Option(help="Largest input or result, in bytes.")
+        int, typer.Option(metavar="BYTES", help="Largest input or result, in bytes.")
     ] = 1_048_576,
     limits_file: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ import anyio
 import msgspec
 import typer
 
+from corral.cli.exits import CommandFailed, Exit
 from corral.cli.options import (
     Connection,
     HubOption,
@@ -17,7 +18,7 @@ from corral.cli.options import (
     TimeoutOption,
     TokenOption,
 )
-from corral.cli.output import clean, clock, compact, print_json, print_table
+from corral.cli.output import clean, compact, moment, print_json, print_table
 from corral.cli.submit import read_input
 from corral.client import Client
 from corral.errors import InputNotFound
@@ -30,7 +31,9 @@ ASKED_SECONDS = 0.1
 
 def inputs(
     run: Annotated[str, typer.Option("--run", metavar="RUN", help="Only those of this run.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 20,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100_000, help="How many at most.")
+    ] = 20,
     json: JsonOption = False,
     hub: HubOption = None,
     token: TokenOption = None,
@@ -54,10 +57,13 @@ def inputs(
         (
             (
                 *(asked.run_id, asked.request_id, asked.prompt),
-                *(clock(asked.asked_at_ms), clock(asked.due_at_ms), asked.status, asked.workflow),
+                *(moment(asked.asked_at_ms), moment(asked.due_at_ms), asked.status, asked.workflow),
             )
             for asked in found
         ),
+        wraps=("PROMPT",),
+        spare=("WORKFLOW", "STATUS", "ASKED"),
+        none="no open questions",
     )
 
 
@@ -69,14 +75,16 @@ def respond(
     answer: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ANSWER]",
+            metavar="ANSWER",
             help="JSON, @FILE, or - for stdin. Without it a terminal is asked.",
             show_default=False,
         ),
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(help="Instead of ANSWER: this text, as it is.", show_default=False),
+        typer.Option(
+            metavar="TEXT", help="Instead of ANSWER: this text, as it is.", show_default=False
+        ),
     ] = None,
     wait: Annotated[
         bool,
@@ -101,7 +109,7 @@ def respond(
     if text is not None:
         value: Any = text
     elif answer is not None:
-        value = read_input(answer)
+        value = read_input(answer, "ANSWER")
     elif sys.stdin.isatty():
         value = _ask(connection.run(lambda client: _question(client, run, question)))
     else:
@@ -159,7 +167,8 @@ def _ask(asked: InputRecord) -> Any:
     print("Answer: ", end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     if not line:
-        raise typer.Abort
+        print(file=sys.stderr)
+        raise CommandFailed("nothing was answered; the question stays open", Exit.USAGE)
     line = line.rstrip("\n")
     if asked.schema == {"type": "string"}:
         return line

@@ -14,6 +14,8 @@ from corral.client import Client
 from corral.parts import ChunkGap, Ephemeral, EphemeralEvent, StreamRestarted
 from corral.records import Event, GapInEvents
 
+BAR_WIDTH = 30
+
 Print = Callable[[str], None]
 Written = Callable[[Event | GapInEvents], str]
 
@@ -74,12 +76,19 @@ def _bar() -> Generator[tuple[Print, Callable[[float, str], None]]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
     from rich.text import Text
 
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[note]}", markup=False))
+    columns = (
+        BarColumn(bar_width=BAR_WIDTH),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
     with Progress(*columns, transient=True) as progress:
         bar = progress.add_task("", total=1.0, visible=False, note="")
 
         def show(fraction: float, note: str) -> None:
-            progress.update(bar, completed=fraction, visible=True, note=clean(note))
+            # A long note would take the room of the bar and of the percentage.
+            short = Text(clean(note))
+            short.truncate(max(1, progress.console.width - BAR_WIDTH - 7), overflow="ellipsis")
+            progress.update(bar, completed=fraction, visible=True, note=short.plain)
 
         def print_line(line: str) -> None:
             progress.console.print(Text(line), soft_wrap=True)

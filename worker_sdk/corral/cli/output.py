@@ -13,6 +13,9 @@ from typing import Any
 
 import msgspec
 
+# A column that may wrap gets this much before others are left out for it.
+WRAPPED_WIDTH = 20
+
 
 def on_terminal() -> bool:
     """True when a person reads stdout."""
@@ -42,23 +45,57 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints rows under a header: aligned on a terminal, tab-separated in a pipe."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    wraps: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    none: str = "",
+) -> None:
+    """Prints rows under a header: aligned on a terminal, tab-separated in a pipe.
+
+    On a terminal, cells of the columns in `wraps` may go on in the next line and no others do,
+    so that an id can be copied; where that is too wide, those in `spare` are left out, the
+    first one first. `none` is what a person is told when there are no rows.
+    """
     cleaned = [[clean(cell) for cell in row] for row in rows]
     if not on_terminal():
         for row in ([*columns], *cleaned):
             print("\t".join(row))
         return
+    if not cleaned and none:
+        print(none, file=sys.stderr)
+        return
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    natural = {
+        column: max(cell_len(cell) for cell in (column, *cells))
+        for column, *cells in zip(columns, *cleaned, strict=True)
+    }
+    least = {
+        column: min(width, WRAPPED_WIDTH) if column in wraps else width
+        for column, width in natural.items()
+    }
+    console = Console()
+    for column in spare:
+        if _table_width(least) > console.width:
+            del least[column]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for column, width in least.items():
+        table.add_column(column, overflow="fold", no_wrap=column not in wraps, min_width=width)
     for row in cleaned:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+        cells = zip(columns, row, strict=True)
+        table.add_row(*(Text(cell) for column, cell in cells if column in least))
+    # What is still too wide is left to the terminal, which cuts nothing off.
+    console.print(table, width=max(console.width, _table_width(least)), crop=False)
+
+
+def _table_width(columns: dict[str, int]) -> int:
+    return sum(columns.values()) + 2 * (len(columns) - 1)
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
@@ -67,6 +104,16 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in shown), default=0) + 2
     for name, value in shown:
         print(f"{name + ':':<{width}}{value}")
+
+
+def moment(time_ms: int) -> str:
+    """Writes a time for a table: on a terminal as short as it is clear, in a pipe in full."""
+    if not time_ms or not on_terminal():
+        return clock(time_ms)
+    then, now = datetime.fromtimestamp(time_ms / 1000), datetime.now()
+    if then.date() == now.date():
+        return then.strftime("%H:%M:%S")
+    return then.strftime("%m-%d %H:%M" if then.year == now.year else "%Y-%m-%d")
 
 
 def clock(time_ms: int) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from corral.cli.exits import CommandFailed, Exit
+from corral.cli.exits import CommandFailed, Exit, complain
 from corral.cli.filtering import (
     FilterOption,
     LabelOption,
@@ -35,9 +35,7 @@ KindArgument = Annotated[
 
 
 def retry(
-    run: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids of runs.")
-    ] = None,
+    run: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Ids of runs.")] = None,
     filter: FilterOption = "",
     workflow: WorkflowOption = "",
     status: StatusOption = None,
@@ -51,11 +49,10 @@ def retry(
     namespace: NamespaceOption = None,
     timeout: TimeoutOption = 10.0,
 ) -> None:
-    """Give failed or cancelled runs a new set of attempts; with a filter failed ones, unless it
-    names a status.
+    """Give failed or cancelled runs a new set of attempts.
 
-    A run that was named and cannot be retried, as it has not ended, is completed or unknown,
-    makes the exit code 3.
+    With a filter these are the failed ones, unless it names a status. A run that was named and
+    cannot be retried, as it has not ended, is completed or unknown, makes the exit code 3.
 
     \b
     Examples:
@@ -67,7 +64,7 @@ def retry(
     if bool(run) == bool(chosen):
         raise typer.BadParameter(
             "name each RUN, or say which with --filter, or with --workflow, --status, --label, "
-            "--kind, --worker or --tag"
+            "--kind, --worker or --tag" + ("; not both" if chosen else "")
         )
     connection = Connection(hub, token, namespace, timeout)
     verdicts = connection.run(
@@ -95,7 +92,10 @@ def pause(
     namespace: NamespaceOption = None,
     timeout: TimeoutOption = 10.0,
 ) -> None:
-    """Give out no more runs of a kind; what runs goes on, and submits are accepted.
+    """Give out no more runs of a kind.
+
+    What runs goes on, and submits are accepted. Those of a workflow are of the kind
+    workflow:NAME.
 
     \b
     Example:
@@ -103,6 +103,8 @@ def pause(
     """
     connection = Connection(hub, token, namespace, timeout)
     _print_paused(connection.run(lambda client: client.pause(kind)), json)
+    if ":" not in kind:
+        complain(f"note: runs of a workflow are of another kind: workflow:{kind}")
 
 
 def resume(
@@ -131,7 +133,9 @@ def explain(
     namespace: NamespaceOption = None,
     timeout: TimeoutOption = 10.0,
 ) -> None:
-    """Say why a run waits: what each worker lacks, and what stands before it in line.
+    """Say why a run waits.
+
+    Shows what each worker lacks, and what stands before the run in line.
 
     \b
     Examples:

@@ -24,7 +24,15 @@ from corral.cli.options import (
     TimeoutOption,
     TokenOption,
 )
-from corral.cli.output import clock, compact, print_fields, print_json, print_table, span
+from corral.cli.output import (
+    clock,
+    compact,
+    moment,
+    print_fields,
+    print_json,
+    print_table,
+    span,
+)
 from corral.client import Client
 from corral.filters import RunFilter
 from corral.records import ErrorRecord, RunSnapshot
@@ -42,7 +50,7 @@ def runs(
     kind: RunKindOption = "",
     worker: WorkerOption = "",
     tag: RunTagOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many runs at most.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many runs at most.")] = 20,
     json: JsonOption = False,
     hub: HubOption = None,
     token: TokenOption = None,
@@ -72,11 +80,13 @@ def runs(
                 run.workflow,
                 run.worker_id,
                 str(run.attempt or ""),
-                clock(run.submitted_at_ms),
+                moment(run.submitted_at_ms),
                 span(run.started_at_ms, run.ended_at_ms),
             )
             for run in found
         ),
+        spare=("TOOK", "ATTEMPT", "WORKER"),
+        none="no runs",
     )
 
 
@@ -125,12 +135,14 @@ def describe(
                     attempt.outcome,
                     attempt.worker_id,
                     attempt.hub,
-                    clock(attempt.started_at_ms),
+                    moment(attempt.started_at_ms),
                     span(attempt.started_at_ms, attempt.ended_at_ms),
                     _error(attempt.error),
                 )
                 for attempt in found.attempts
             ),
+            wraps=("ERROR",),
+            spare=("HUB",),
         )
 
 

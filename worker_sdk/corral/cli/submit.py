@@ -30,21 +30,24 @@ from corral.terms import RetryPolicy
 
 
 def submit(
-    workflow: Annotated[str, typer.Argument(help="Name of the workflow, e.g. summarize.")],
+    workflow: Annotated[
+        str, typer.Argument(metavar="WORKFLOW", help="Name of the workflow, e.g. summarize.")
+    ],
     input_json: Annotated[
         str,
         typer.Argument(
-            metavar="[INPUT]", help="JSON, @FILE to read it from a file, or - from stdin."
+            metavar="INPUT", help="JSON, @FILE to read it from a file, or - from stdin."
         ),
     ] = "null",
     run_id: Annotated[
-        str | None, typer.Option(help="Id of the run; a random one by default.")
+        str | None, typer.Option(metavar="ID", help="Id of the run; a random one by default.")
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="Idempotency key: same key and request, same run.")
+        str | None,
+        typer.Option(metavar="KEY", help="Idempotency key: same key and request, same run."),
     ] = None,
     priority: Annotated[
-        int | None, typer.Option(min=0, max=255, help="0 (first) to 255; default 128.")
+        int | None, typer.Option(metavar="N", min=0, max=255, help="0 (first) to 255; default 128.")
     ] = None,
     deadline: Annotated[
         str | None,
@@ -67,19 +70,22 @@ def submit(
         list[str] | None, typer.Option(metavar="K=V", help="Label of the run, for listings.")
     ] = None,
     workflow_version: Annotated[
-        int | None, typer.Option(min=1, help="Version of the workflow; default: the highest.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Version of the workflow; default: the highest."),
     ] = None,
     attempts: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Attempts in all; default 1.")
+        int | None, typer.Option(metavar="N", min=1, max=100, help="Attempts in all; default 1.")
     ] = None,
     fairness_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="Runs of different keys share by turns.")
     ] = None,
     vram_mb: Annotated[
-        int | None, typer.Option(min=1, help="Video memory that the run needs, in MB.")
+        int | None,
+        typer.Option(metavar="MB", min=1, help="Video memory that the run needs, in MB."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model that is best loaded on the worker already.")
+        str | None,
+        typer.Option(metavar="MODEL", help="Model that is best loaded on the worker already."),
     ] = None,
     no_queue: Annotated[
         bool, typer.Option("--no-queue", help="Refuse the run when no worker has room now.")
@@ -171,23 +177,24 @@ def _record(run: Run[Any]) -> dict[str, Any]:
     return record
 
 
-def read_input(text: str) -> Any:
-    """Reads the input of a run: JSON, `@file`, or `-` for stdin."""
+def read_input(text: str, argument: str = "INPUT") -> Any:
+    """Reads the input of a run, or another argument: JSON, `@file`, or `-` for stdin."""
     origin = "it"
     try:
         if text == "-":
             origin, data = "stdin", sys.stdin.buffer.read()
         elif text.startswith("@"):
-            origin, data = text[1:], Path(text[1:]).read_bytes()
+            origin = text[1:] or "the file without a name"
+            data = Path(text[1:]).read_bytes()
         else:
             data = text.encode()
         return msgspec.json.decode(data)
     except OSError as error:
         raise typer.BadParameter(
-            f"{origin} cannot be read: {error.strerror}", param_hint="INPUT"
+            f"{origin} cannot be read: {error.strerror}", param_hint=argument
         ) from error
     except (msgspec.DecodeError, UnicodeError) as error:
         raise typer.BadParameter(
             f"{origin} is not JSON ({error}). A text needs quotes of its own, e.g. '\"text\"'",
-            param_hint="INPUT",
+            param_hint=argument,
         ) from error

@@ -34,14 +34,15 @@ if TYPE_CHECKING:
 def up(
     listen: ListenOption = DEFAULT_LISTEN,
     data: DataOption = DEFAULT_DATA,
-    name: Annotated[str, typer.Option(help="Name of the hub.")] = "up",
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the hub.")] = "up",
     token_file: TokenFileOption = None,
     insecure: InsecureOption = False,
     log_json: LogJsonOption = False,
 ) -> None:
-    """Run everything that a fleet needs on this machine: a durable Valkey and one hub.
+    """Run a durable Valkey and one hub on this machine.
 
-    Ctrl-C stops it. Runs are kept in the data directory and go on at the next start.
+    Nothing else is needed on the side of the servers. Ctrl-C stops both. Runs are kept in the data
+    directory and go on at the next start.
 
     \b
     Examples:

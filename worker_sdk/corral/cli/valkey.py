@@ -32,7 +32,8 @@ DataOption = Annotated[Path, typer.Option(metavar="DIR", help='Data directory of
 
 def valkey(
     arguments: Annotated[
-        list[str], typer.Argument(metavar="COMMAND [ARGUMENTS]...", help="As for valkey-cli.")
+        list[str],
+        typer.Argument(metavar="COMMAND", help="Command and arguments, as for valkey-cli."),
     ],
     data: DataOption = DEFAULT_DATA,
     url: Annotated[

@@ -47,7 +47,13 @@ def queues(
     if json:
         print_json(found)
     else:
-        print_table(COLUMNS, _rows(found))
+        print_table(
+            COLUMNS,
+            _rows(found),
+            wraps=("NEEDS",),
+            spare=("DEFICIT", "FLOWS"),
+            none="nothing waits",
+        )
 
 
 def _rows(found: Queues) -> Iterator[tuple[str, ...]]:

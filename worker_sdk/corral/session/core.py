@@ -128,9 +128,9 @@ class SessionCore:
             if self.phase is Phase.CLOSING:
                 self._end(None)
             elif code == "UNAUTHENTICATED":
-                self._end(Unauthenticated(f"{self._hub()}: {detail}. Set CORRAL_TOKEN or token=."))
+                self._end(Unauthenticated(f"{self._hub()}: {detail}"))
             elif code == "PERMISSION_DENIED":
-                self._end(PermissionDenied(f"{self._hub()}: {detail}. Use another token."))
+                self._end(PermissionDenied(f"{self._hub()}: {detail}"))
             else:
                 self._lost(f"{code} {detail}".strip(), now)
         return self._take(now)

@@ -43,7 +43,11 @@ class _Reader:
             authority = files.client_ca.read_bytes() if files.client_ca else None
         except (OSError, ssl.SSLError) as error:
             named = ", ".join(str(path) for path in self._paths())
-            raise Misconfigured(f"TLS with {named}: {error}", field="tls-cert") from error
+            why = error.strerror or str(error)
+            raise Misconfigured(
+                f"TLS with {named}: {why}; each is a PEM file, and the key that of the certificate",
+                field="tls-cert",
+            ) from error
         return grpc.ssl_server_certificate_configuration([pair], authority)
 
     def changed(self) -> Any:
