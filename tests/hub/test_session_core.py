@@ -40,6 +40,15 @@ def words(actions: m.Actions) -> list[tuple[str, str, str]]:
     return [(one.run, one.fence, one.word) for one in letters]
 
 
+def ticked(core: SessionCore, begin: float, end: float) -> m.Actions:
+    """The last tick of a hub that was awake all the time in between."""
+    now = begin
+    while now + LEASE / 6 < end and core.state == "open":
+        now += LEASE / 6
+        assert core.tick(now).end == ""
+    return core.tick(end)
+
+
 def rejects(actions: m.Actions) -> list[str]:
     return [sent.reason for sent in actions.send if isinstance(sent, m.Reject)]
 
@@ -172,7 +181,7 @@ def test_mail_that_stays_unacknowledged_ends_the_session() -> None:
     core = opened()
     core.letters([letter(run="q"), letter()], 0.0)
     core.receive([said("ack", run="q", a="run"), m.Pong(1)], 1.0)
-    assert not rejects(core.tick(LEASE))
+    assert not rejects(ticked(core, 0.0, LEASE))
     actions = core.tick(LEASE + 1.0)
     assert (rejects(actions), actions.end, core.open) == (["session_lost"], "lost", False)
     (reject,) = actions.send
@@ -195,15 +204,26 @@ def test_a_report_about_a_run_acknowledges_its_mail(sent: Letter, word: Any, arr
     core = opened()
     core.letters([sent], 0.0)
     core.receive([word], 1.0)
-    assert (core.tick(LEASE + 1.0).end == "") is arrived
+    assert (ticked(core, 0.0, LEASE + 1.0).end == "") is arrived
 
 
 def test_time_in_which_the_hub_waited_for_its_store_is_not_held_against_the_worker() -> None:
     core = opened()
     core.letters([letter()], 0.0)
     core.held_up(2.0 * LEASE)
-    assert core.tick(3.0 * LEASE).end == ""
+    assert ticked(core, 0.0, 3.0 * LEASE).end == ""
     assert core.tick(3.0 * LEASE + 1.0).end == "lost"
+
+
+def test_time_in_which_the_hub_did_not_run_is_not_held_against_the_worker() -> None:
+    core = opened()
+    core.letters([letter()], 0.0)
+    assert ticked(core, 0.0, LEASE / 2).end == ""
+    # Frozen for three leases: it has heard nothing, and the worker is likely elsewhere.
+    awake = LEASE / 2 + 3.0 * LEASE
+    assert core.tick(awake).end == ""
+    assert ticked(core, awake, awake + LEASE / 2).end == ""
+    assert core.tick(awake + LEASE / 2 + 1.0).end == "lost"
 
 
 def test_pings_are_numbered_and_regular() -> None:

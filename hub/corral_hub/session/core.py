@@ -96,7 +96,7 @@ class SessionCore:
         self.state = "new"
         self._sent: dict[tuple[str, str, str], float] = {}
         self._stopped: dict[tuple[str, str], None] = {}
-        self._pinged = now
+        self._pinged = self._ticked = now
         self._ping = 0
         self._life = True
 
@@ -260,8 +260,13 @@ class SessionCore:
     def tick(self, now: float, *, others: bool = False) -> Actions:
         """Time has passed: ping, look whether the mail arrives, and after a long while ask
         the worker to move when there are `others` to move to."""
+        slept, self._ticked = now - self._ticked, now
         if self.state != "open":
             return Actions()
+        if slept > self.lease_ms / 3:
+            # A hub that did not run has heard no acknowledgement; by now the worker may be on
+            # its way to another, and must find its session there.
+            self._sent = {key: at + slept for key, at in self._sent.items()}
         stuck = [
             key for key, at in self._sent.items() if now - at > self.lease_ms and key[0] != "*"
         ]
