@@ -263,8 +263,19 @@ async def check_namespace(connection: Connection, namespace: str) -> Finding:
     runs = int(await connection.command("ZCARD", f"{root}runs"))
     says = f"format {version}, {runs} runs, {live} sessions"
     if broken:
-        shown = "; ".join(f"{what} ({where})" for what, where in broken[:SHOWN])
-        more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
-        says += f", {len(broken)} broken invariants: {shown}{more}"
+        says += f", what must hold is broken in {len(broken)} places: {_summed(broken)}"
         return Finding(name, "fail", says, f"corral doctor --repair --namespace {namespace}")
     return Finding(name, "ok", says + ", every invariant holds")
+
+
+def _summed(broken: list[tuple[str, str]]) -> str:
+    """Writes invariants by name, how often each is broken, and one place of each."""
+    places: dict[str, list[str]] = {}
+    for what, where in broken:
+        places.setdefault(what, []).append(where)
+    shown = [
+        f"{what} ({found[0]})" if len(found) == 1 else f"{what} ({len(found)}, e.g. {found[0]})"
+        for what, found in places.items()
+    ]
+    more = f" and {len(shown) - SHOWN} more kinds" if len(shown) > SHOWN else ""
+    return "; ".join(shown[:SHOWN]) + more

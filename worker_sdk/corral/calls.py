@@ -129,7 +129,7 @@ class Hubs:
         if error.code() is grpc.StatusCode.UNAVAILABLE and not refusals.from_hub(error):
             return NoHub(
                 f"No hub could be reached in {seconds:g} s at {names} ({error.details()}). "
-                "Check the addresses and that a hub runs there.",
+                'Check the addresses, and that a hub runs there; "corral up" starts one here.',
                 retryable=True,
             )
         return Unavailable(

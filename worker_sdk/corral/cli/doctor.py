@@ -6,6 +6,8 @@ Talks to Valkey and to no hub, as what is wrong may be why no hub runs.
 from __future__ import annotations
 
 import re
+import shutil
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -126,6 +128,12 @@ def without_password(url: str) -> str:
     return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:...@", url)
 
 
+def _wrapped(text: str, indent: int) -> list[str]:
+    """Lines that fit the terminal behind an indent; words are not broken, to be copied."""
+    room = max(20, shutil.get_terminal_size().columns - indent)
+    return textwrap.wrap(clean(text), room, break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def _default_url(data: Path) -> str:
     with extra("hub"):
         from corral_hub.data_dir import read_record
@@ -148,9 +156,10 @@ def _print(url: str, findings: list[Finding], repaired: Any) -> None:
             print("\t".join(clean(t) for t in (finding.state, finding.name, finding.says)) + step)
             continue
         state = typer.style(f"{finding.state:<7}", fg=COLOURS[finding.state])
-        print(f"{state}  {finding.name:<{width}}  {clean(finding.says)}")
-        if step:
-            print(f"{'':{width + 9}}{clean(step)}")
+        head, *rest = _wrapped(finding.says, width + 11)
+        print(f"{state}  {finding.name:<{width}}  {head}")
+        for line in (*rest, *(_wrapped(f"-> {finding.step}", width + 11) if step else ())):
+            print(f"{'':{width + 11}}{line}")
     count = sum(finding.state == "fail" for finding in findings)
     if on_terminal():
         print(f"\n{count} of {len(findings)} checks fail." if count else "\nNothing fails.")

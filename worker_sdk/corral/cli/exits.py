@@ -90,6 +90,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except errors.CorralError as error:
             complain(str(error))
+            if type(error) is errors.Unavailable:
+                complain('a hub answers, but not in time: "corral doctor" looks at its store')
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             raise typer.Exit(Exit.INTERRUPTED) from None
