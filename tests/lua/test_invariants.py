@@ -46,6 +46,7 @@ BREAKS: dict[str, Break] = {
     ),
     "fits_is_true": lambda w: w.client.srem(key(w, f"fits:{CLASS}"), POOL),
     "flows_that_wait_are_counted": lambda w: w.client.hincrby(key(w, "waits:4:workflow:x"), "-", 1),
+    "kind_of_pending_is_listed": lambda w: w.client.delete(key(w, "kinds")),
     "kind_counts_its_lines": lambda w: w.client.zincrby(key(w, "kinds"), 1, "workflow:x"),
     "band_stands_while_backlogged": lambda w: w.client.hdel(key(w, "wfq:workflow:x"), "4"),
     "no_run_waits_beside_room": lambda w: (
@@ -65,6 +66,7 @@ BREAKS: dict[str, Break] = {
     "open_shows_pools_with_room": lambda w: w.client.zadd(key(w, "open:workflow:x"), {POOL: 1}),
     "pool_is_listed": lambda w: w.client.srem(key(w, "pools:workflow:x"), POOL),
     "worker_has_one_session": lambda w: w.client.set(key(w, "worker:w-s1"), "s9"),
+    "listed_session_has_a_lease": lambda w: w.client.delete(key(w, "due:leases")),
     "session_is_listed_too": lambda w: w.client.zrem(key(w, "sessions"), "s1"),
     "open_question_is_listed": lambda w: w.client.zrem(key(w, "questions"), "asks q1"),
     "listed_question_is_open": lambda w: w.client.zadd(key(w, "questions"), {"done q1": 1}),

@@ -54,6 +54,8 @@ local function of_runs(u, runs)
     local place_ = call('ZSCORE', keys.flow(u, r.class, r.band, r.flow), r.id)
     if r.status == 'pending' then
       expect(place_ and tonumber(place_) == tonumber(r.place), 'pending_stands_in_line', r.id)
+      -- Lines are walked from this index, so one that is not in it would not be looked at.
+      expect(call('ZSCORE', keys.at(u, 'kinds'), r.kind), 'kind_of_pending_is_listed', r.id, r.kind)
     else
       expect(not place_, 'only_pending_stand_in_line', r.id, r.status)
     end
@@ -217,6 +219,9 @@ function invariants.all(u)
     expect(s, 'lease_has_a_session', sid)
     expect(call('ZSCORE', keys.at(u, 'sessions'), sid), 'session_is_listed_too', sid)
     if s and sessions.live(s) then of_session(u, s) end
+  end
+  for _, sid in ipairs(call('ZRANGE', keys.at(u, 'sessions'), 0, -1)) do
+    expect(call('ZSCORE', keys.due(u, 'leases'), sid), 'listed_session_has_a_lease', sid)
   end
   return broken
 end
