@@ -263,7 +263,8 @@ async def check_namespace(connection: Connection, namespace: str) -> Finding:
     runs = int(await connection.command("ZCARD", f"{root}runs"))
     says = f"format {version}, {runs} runs, {live} sessions"
     if broken:
-        says += f", what must hold is broken in {len(broken)} places: {_summed(broken)}"
+        places = "one place" if len(broken) == 1 else f"{len(broken)} places"
+        says += f", what must hold is broken in {places}: {_summed(broken)}"
         return Finding(name, "fail", says, f"corral doctor --repair --namespace {namespace}")
     return Finding(name, "ok", says + ", every invariant holds")
 
