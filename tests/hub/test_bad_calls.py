@@ -34,7 +34,9 @@ def raw_call(peer: Peer, service: str, method: Any, body: bytes = b"", **options
     if method.client_streaming:
 
         async def frames() -> Any:
-            yield body
+            # A write beside a refusal is an "Internal error from Core" to grpc.aio now and then.
+            if body:
+                yield body
 
         return first_of(call(frames(), **options))
     if method.server_streaming:
