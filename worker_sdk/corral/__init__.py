@@ -8,6 +8,7 @@ from corral.blocking import SyncClient, SyncRun
 from corral.client import Client
 from corral.context import Context
 from corral.enrolment import EnrolmentKey
+from corral.ephemeral import ChunkGap, EphemeralEvent, StreamRestarted
 from corral.errors import (
     AlreadyAnswered,
     AlreadyExists,
@@ -68,11 +69,10 @@ from corral.errors import (
 )
 from corral.explanation import Explanation, WorkerVerdict
 from corral.filters import RunFilter, WorkerFilter
+from corral.following import RunFollowing, RunStream
 from corral.handlers import Handler
 from corral.inputs import InputPage, InputRecord
-from corral.news import RunNews, RunStream
 from corral.offers import Decline, Offer
-from corral.parts import ChunkGap, EphemeralEvent, StreamRestarted
 from corral.queues import ClassQueue, KindQueue, Queues
 from corral.records import (
     AttemptRecord,
@@ -180,7 +180,7 @@ __all__ = [
     "RunEvents",
     "RunFailed",
     "RunFilter",
-    "RunNews",
+    "RunFollowing",
     "RunNotFound",
     "RunPage",
     "RunSnapshot",

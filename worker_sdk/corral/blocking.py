@@ -14,12 +14,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from corral import inputs
 from corral.client import Client
+from corral.ephemeral import Ephemeral
 from corral.errors import HubError
 from corral.explanation import Explanation
 from corral.filters import RunFilter, WorkerFilter
 from corral.handlers import Handler
 from corral.inputs import InputPage, InputRecord
-from corral.parts import Ephemeral
 from corral.queues import Queues
 from corral.records import (
     Drained,

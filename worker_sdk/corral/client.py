@@ -17,9 +17,9 @@ from corral.channel import call_metadata
 from corral.errors import HubError, InvalidRequest
 from corral.explanation import Explanation
 from corral.filters import RunFilter, WorkerFilter, run_filter, worker_filter
+from corral.following import RunFollowing
 from corral.handlers import Handler
 from corral.inputs import InputPage
-from corral.news import RunNews
 from corral.queues import Queues, list_queues
 from corral.records import (
     Drained,
@@ -238,10 +238,10 @@ class Client:
         """Follows the events of a run from a cursor (empty: from the first) to its end."""
         return RunEvents(self._hubs, run_id, cursor, self.timeout)
 
-    def follow_run(self, run_id: str, *, cursor: str = "") -> RunNews:
+    def follow_run(self, run_id: str, *, cursor: str = "") -> RunFollowing:
         """Follows a run to its end: its events from a cursor (empty: from the first), parts of
         its answer, progress and lines of its log."""
-        return RunNews(self._hubs, run_id, cursor, self.timeout)
+        return RunFollowing(self._hubs, run_id, cursor, self.timeout)
 
     def subscribe_all(
         self,

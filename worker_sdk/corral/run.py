@@ -18,7 +18,7 @@ from corral.errors import (
     RunFailed,
     RunNotFound,
 )
-from corral.news import RunNews, RunStream
+from corral.following import RunFollowing, RunStream
 from corral.records import RunSnapshot, RunStatus, run_from_wire
 from corral_proto.v1 import common_pb2
 
@@ -90,7 +90,7 @@ class Run(Generic[OutT]):
         """
         return RunStream(self._client.follow_run(self.run_id), self._tell_ended)
 
-    def follow(self, cursor: str = "") -> RunNews:
+    def follow(self, cursor: str = "") -> RunFollowing:
         """Gives all that happens to the run until it has ended; see `Client.follow_run`."""
         return self._client.follow_run(self.run_id, cursor=cursor)
 

@@ -29,43 +29,36 @@ local SLACK = 8
 -- Classes of equal time take turns: behind the time stands when a class was served last.
 local TURN, TURNS = 1e-9, 1000000
 
+-- How many a key has; asked once per call, and kept up to date by who changes it.
+local function counted(u, command, key)
+  local known = u.lines.counts[key]
+  if not known then
+    known = call(command, key)
+    u.lines.counts[key] = known
+  end
+  return known
+end
+
 -- A flow begins (+1) or ends (-1) to wait in one more class of a band.
 local function waits(u, kind, band, flow, by)
   local key = keys.waits(u, kind, band)
   if call('HINCRBY', key, flow, by) == 0 then call('HDEL', key, flow) end
-  u.lines.alone[key] = nil
+  u.lines.counts[key] = nil
 end
 
 -- A flow that waits alone has nobody to share with; its time stands still.
 local function alone(u, kind, band)
-  local key = keys.waits(u, kind, band)
-  local known = u.lines.alone[key]
-  if known == nil then
-    known = call('HLEN', key) == 1
-    u.lines.alone[key] = known
-  end
-  return known
+  return counted(u, 'HLEN', keys.waits(u, kind, band)) == 1
 end
 
 -- True when one class stands in the band.
 local function single(u, kind, band)
-  local key = keys.line(u, kind, band)
-  local known = u.lines.single[key]
-  if known == nil then
-    known = call('ZCARD', key) == 1
-    u.lines.single[key] = known
-  end
-  return known
+  return counted(u, 'ZCARD', keys.line(u, kind, band)) == 1
 end
 
--- Runs of a flow in a class; read once, and counted from there on.
+-- Runs of a flow in a class.
 local function size_of(u, flow_key)
-  local size = u.lines.sizes[flow_key]
-  if not size then
-    size = call('ZCARD', flow_key)
-    u.lines.sizes[flow_key] = size
-  end
-  return size
+  return counted(u, 'ZCARD', flow_key)
 end
 
 -- Deficits of the bands of a kind; read once, and written at the end of the call.
@@ -88,7 +81,7 @@ end
 function line.stand(u, kind, band, class)
   local key = keys.line(u, kind, band)
   local first = call('ZRANGE', keys.flows(u, class, band), 0, 0, 'WITHSCORES')
-  u.lines.first[key], u.lines.single[key] = nil, nil
+  u.lines.first[key], u.lines.counts[key] = nil, nil
   if first[1] and call('EXISTS', keys.fits(u, class)) == 1 then
     call('ZADD', key, first[2], class)
     if not deficits_of(u, kind)[tostring(band)] then set_deficit(u, kind, band, 0) end
@@ -134,7 +127,7 @@ end
 function line.join(u, r)
   local flow_key = keys.flow(u, r.class, r.band, r.flow)
   local woke = size_of(u, flow_key) == 0
-  u.lines.sizes[flow_key] = size_of(u, flow_key) + 1
+  u.lines.counts[flow_key] = size_of(u, flow_key) + 1
   unit.score(u, flow_key, r.place, r.id)
   count(u, r.kind, r.class, r.band, 1)
   if woke then
@@ -164,7 +157,7 @@ function line.leave(u, r)
   local flow_key = keys.flow(u, r.class, r.band, r.flow)
   unit.write_scores(u, flow_key)
   if call('ZREM', flow_key, r.id) == 0 then return false end
-  u.lines.sizes[flow_key] = nil
+  u.lines.counts[flow_key] = nil
   count(u, r.kind, r.class, r.band, -1)
   after_flow(u, r.kind, r.band, r.class, r.flow, nil)
   return true
@@ -253,7 +246,7 @@ local function pop(u, kind, s, pool)
   local flow, shared = first[1], not alone(u, kind, band)
   local flow_key = keys.flow(u, class, band, flow)
   unit.write_scores(u, flow_key)
-  u.lines.sizes[flow_key] = size_of(u, flow_key) - 1
+  u.lines.counts[flow_key] = size_of(u, flow_key) - 1
   local r = unit.run(u, call('ZPOPMIN', flow_key)[1])
   count(u, kind, class, band, -1)
   local time

@@ -37,7 +37,7 @@ function unit.open(root, hub)
     feed_bytes = tonumber(values[16] or '0'), repair = values[17],
     rate = values[19] and values[19] ~= '' and values[19],
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
-    lines = { alone = {}, sizes = {}, deficits = {}, first = {}, single = {} },
+    lines = { counts = {}, deficits = {}, first = {} },
     candidates = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
     born = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from corral.cli import news
+from corral.cli import following
 from corral.cli.filtering import (
     FilterOption,
     LabelOption,
@@ -113,7 +113,7 @@ def events(
 
 async def _one(client: Client, run_id: str, cursor: str, follow: bool, json: bool) -> None:
     if follow:
-        await news.follow(client, run_id, cursor, lambda event: _line(event, []), json=json)
+        await following.follow(client, run_id, cursor, lambda event: _line(event, []), json=json)
         return
     # What has happened by now is enough, even when the run goes on.
     last = (await client.describe_workflow(run_id)).last_event

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from corral.calls import Hubs
-from corral.parts import ChunkGap, Ephemeral, EphemeralEvent, Position, StreamRestarted
+from corral.ephemeral import ChunkGap, Ephemeral, EphemeralEvent, Position, StreamRestarted
 from corral.records import Event, GapInEvents, RunSnapshot, event_from_wire, run_from_wire
 from corral.subscription import Messages, before_gap
 from corral_proto.v1 import orchestrator_pb2
@@ -17,7 +17,7 @@ from corral_proto.v1 import orchestrator_pb2
 CHUNK = "chunk"
 
 
-class RunNews:
+class RunFollowing:
     """The events and ephemeral events of one run, until it has ended.
 
     Iterate over it for `Event`, `GapInEvents`, `EphemeralEvent`, `ChunkGap` and
@@ -85,12 +85,12 @@ class RunStream:
     parts are gone, and `StreamRestarted` where another attempt begins anew.
     """
 
-    def __init__(self, news: RunNews, ended: Callable[[RunSnapshot], None]) -> None:
-        self._news = news
+    def __init__(self, following: RunFollowing, ended: Callable[[RunSnapshot], None]) -> None:
+        self._following = following
         self._tell_ended = ended
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        async for item in self._news:
+        async for item in self._following:
             match item:
                 case EphemeralEvent():
                     if item.type == CHUNK:
@@ -99,5 +99,5 @@ class RunStream:
                     yield item
                 case _:
                     pass
-        if self._news.ended is not None:
-            self._tell_ended(self._news.ended)
+        if self._following.ended is not None:
+            self._tell_ended(self._following.ended)

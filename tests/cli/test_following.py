@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from corral.cli import news
+from corral.cli import following
 from tests.cli.conftest import Cli
 
 
@@ -51,7 +51,7 @@ def test_a_terminal_gets_a_bar_below_the_lines(
     cli: Cli, story: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr(news, "on_terminal", lambda: True)
+    monkeypatch.setattr(following, "on_terminal", lambda: True)
     monkeypatch.setattr("rich.progress.Progress.update", lambda *_, **given: shown.append(given))
     out = cli("events", story, "--follow").out
     assert [one["completed"] for one in shown] == [0.5, 1.0]

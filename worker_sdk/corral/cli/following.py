@@ -11,7 +11,7 @@ from typing import Any
 
 from corral.cli.output import clean, compact, on_terminal, print_json_line
 from corral.client import Client
-from corral.parts import ChunkGap, Ephemeral, EphemeralEvent, StreamRestarted
+from corral.ephemeral import ChunkGap, Ephemeral, EphemeralEvent, StreamRestarted
 from corral.records import Event, GapInEvents
 
 BAR_WIDTH = 30
@@ -22,24 +22,24 @@ Written = Callable[[Event | GapInEvents], str]
 
 async def follow(client: Client, run_id: str, cursor: str, written: Written, *, json: bool) -> None:
     """Shows a run until it has ended; `written` gives the line of an event."""
-    news = aiter(client.follow_run(run_id, cursor=cursor))
+    items = aiter(client.follow_run(run_id, cursor=cursor))
     if json:
-        async for item in news:
+        async for item in items:
             print_json_line(item)
     elif on_terminal():
         with _bar() as (print_line, show):
-            await _lines(news, written, print_line, show)
+            await _lines(items, written, print_line, show)
     else:
-        await _lines(news, written, lambda line: print(line, flush=True), None)
+        await _lines(items, written, lambda line: print(line, flush=True), None)
 
 
 async def _lines(
-    news: AsyncIterator[Event | GapInEvents | Ephemeral],
+    items: AsyncIterator[Event | GapInEvents | Ephemeral],
     written: Written,
     print_line: Print,
     show: Callable[[float, str], None] | None,
 ) -> None:
-    async for item in news:
+    async for item in items:
         if isinstance(item, Event | GapInEvents):
             print_line(written(item))
         elif show is not None and isinstance(item, EphemeralEvent) and item.type == "progress":
