@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -234,3 +235,20 @@ async def test_a_cancelled_run_is_retried_by_hand_and_a_live_one_is_not(offers: 
     assert await run.retry()
     await offers.worker("w")
     assert (await run.result(timeout=20))["attempt"] == 1
+
+
+async def test_a_run_is_retried_once_the_worker_has_stopped_its_last_attempt(
+    offers: Offers,
+) -> None:
+    await offers.worker("w")
+    client = await offers.client()
+    run = await client.submit_workflow("job", {"gate": "g", "stubborn": "s"})
+    await offers.until(lambda: offers.started(run))
+    assert await run.cancel()
+    assert await client.retry_runs([run.run_id]) == {run.run_id: "stopping"}
+    async with corral.Client(offers.addresses, namespace=offers.namespace, timeout=0.3) as hasty:
+        assert not await hasty.run(run.run_id).retry()
+    asyncio.get_running_loop().call_later(0.3, offers.open, "s")
+    assert await run.retry()
+    offers.open("g")
+    assert (await run.result(timeout=20))["attempt"] == 2

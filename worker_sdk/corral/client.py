@@ -203,8 +203,9 @@ class Client:
         """Gives failed or cancelled runs a new set of attempts, by id or by filter.
 
         A filter means failed runs unless its statuses say otherwise. Gives a verdict for each
-        run: `retried`, `live` (it has not ended), `completed`, `unknown`. Raises
-        `InvalidRequest` for both or neither of ids and filter.
+        run: `retried`, `live` (it has not ended), `stopping` (a worker still has its last attempt
+        in hand: ask again, as `Run.retry` does), `completed`, `unknown`. Raises `InvalidRequest`
+        for both or neither of ids and filter.
         """
         if isinstance(run_ids, str):
             run_ids = [run_ids]

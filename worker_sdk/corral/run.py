@@ -5,6 +5,8 @@ Holds the latest snapshot that a hub gave; asks the hub through its client.
 
 from __future__ import annotations
 
+import random
+import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
@@ -20,6 +22,7 @@ from corral.errors import (
 )
 from corral.following import RunFollowing, RunStream
 from corral.records import RunSnapshot, RunStatus, run_from_wire
+from corral.terms import Backoff
 from corral_proto.v1 import common_pb2
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from corral.subscription import RunEvents
 
 OutT = TypeVar("OutT")
+
+# How often `Run.retry` asks again while a worker still has the last attempt in hand.
+STOPPING = Backoff(initial_ms=20, maximum_ms=1000)
 
 
 class Run(Generic[OutT]):
@@ -120,10 +126,16 @@ class Run(Generic[OutT]):
     async def retry(self) -> bool:
         """Gives the run, when it failed or was cancelled, a new set of attempts.
 
-        Tells whether it did: false when it has not ended, or is completed. `result` then waits
-        for the new end. Raises `RunNotFound`.
+        Tells whether it did: false when it has not ended, or is completed. A run that was
+        cancelled while it ran is retried as soon as its worker has stopped it; false also when
+        that takes longer than the client's `timeout`. `result` then waits for the new end.
+        Raises `RunNotFound`.
         """
-        verdict = (await self._client.retry_runs([self.run_id])).get(self.run_id, "unknown")
+        ends = time.monotonic() + self._client.timeout
+        verdict, step = await self._retry_once(), 0
+        while verdict == "stopping" and time.monotonic() < ends:
+            await anyio.sleep(STOPPING.delay_ms(step, random.random()) / 1000)
+            verdict, step = await self._retry_once(), step + 1
         if verdict == "unknown":
             raise RunNotFound(
                 f"There is no run {self.run_id}; it may have been removed after its retention. "
@@ -132,6 +144,9 @@ class Run(Generic[OutT]):
             )
         self._ended = None
         return verdict == "retried"
+
+    async def _retry_once(self) -> str:
+        return (await self._client.retry_runs([self.run_id])).get(self.run_id, "unknown")
 
     async def inputs(self) -> list[InputRecord]:
         """Gives the open questions of the run, oldest first."""

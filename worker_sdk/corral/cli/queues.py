@@ -79,7 +79,7 @@ def retry(
     if run and left:
         raise CommandFailed(
             f"{left} of {len(verdicts)} runs could not be retried; only failed and cancelled "
-            "ones can",
+            "ones can, once their worker has stopped",
             Exit.REFUSED,
         )
 
