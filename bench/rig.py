@@ -93,7 +93,7 @@ class Rig:
 
     @contextlib.asynccontextmanager
     async def worker(
-        self, address: str, worker_id: str = "bench", room: int = 256
+        self, address: str, worker_id: str = "bench", room: int = 512
     ) -> AsyncGenerator[int]:
         """A worker process with the handlers of `bench.work`, when it has said Hello."""
         words = (

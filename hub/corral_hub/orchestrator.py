@@ -29,7 +29,7 @@ from corral_store.records import Described, Explained, NewRun, SessionRow, Stats
 from corral_store.transitions import Transitions
 
 SUBMIT_LIMIT = 1000
-BYTES_PER_CALL = 8_000_000
+CHARACTERS_PER_CALL = 8_000_000
 SCORE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 DRAINS_PER_CALL = 64
 LIVE = ("pending", "delayed", "offered", "running", "parked")
@@ -264,7 +264,7 @@ def _steps(runs: list[tuple[int, NewRun]]) -> list[list[tuple[int, NewRun]]]:
     size = 0
     for item in runs:
         size += len(item[1].job)
-        if not steps or len(steps[-1]) >= ITEMS_PER_CALL or size > BYTES_PER_CALL:
+        if not steps or len(steps[-1]) >= ITEMS_PER_CALL or size > CHARACTERS_PER_CALL:
             steps.append([])
             size = len(item[1].job)
         steps[-1].append(item)

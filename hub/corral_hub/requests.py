@@ -100,7 +100,7 @@ def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRu
     )
     return NewRun(
         run=request.run_id or uuid.uuid4().hex,
-        job=jobs.encode(job),
+        job=jobs.encode(job).decode(),
         request=_request_digest(request),
         idem=idem_digest(request.idempotency_key) if request.idempotency_key else "",
         kind=kind,

@@ -1,6 +1,6 @@
 """Group commit: concurrent calls travel together, and a lone one leaves at once.
 
-Owns the queue of one kind of traffic. While a batch is in flight the next one gathers;
+Owns the queue of one kind of traffic. While two batches are in flight the next one gathers;
 calls of one transition with the same head are put together up to the bound of a call.
 There is no timer. All calls may be repeated, so a batch whose reply was lost is sent
 again until the store answers or its callers have given up.
@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from corral_store.connection import Call, Connection, explain
+from corral_store.ending import cancel_all
 from corral_store.errors import CallTooLarge, StoreError, StoreUnavailable
 
 ITEMS_PER_CALL = 256
 CALLS_PER_PIPELINE = 128
+# On their way at once: the server works on one while the hub writes the next and reads the last.
+PIPELINES = 2
 WAITING_CALLS = 20_000
 RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 
@@ -98,6 +101,7 @@ class Lane:
         on_doubt: Callable[[str], None],
     ) -> None:
         self._connection = connection
+        self._pipe = connection.pipe()
         self._prepare = prepare
         self._forget = forget
         self._on_letters = on_letters
@@ -133,13 +137,20 @@ class Lane:
 
     async def run(self) -> None:
         """Sends what waits, forever; the owner cancels it."""
+        sending: set[asyncio.Task[None]] = set()
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._waiting:
-                    await self._send(self._gather())
+                for ended in [task for task in sending if task.done()]:
+                    sending.discard(ended)
+                    ended.result()
+                while self._waiting and len(sending) < PIPELINES:
+                    task = asyncio.create_task(self._send(self._gather()))
+                    task.add_done_callback(lambda _: self._wake.set())
+                    sending.add(task)
         finally:
+            await cancel_all(list(sending))
             for request in self._waiting:
                 _fail(request, StoreUnavailable("the hub is stopping; send the call to another"))
             self._waiting.clear()
@@ -181,7 +192,7 @@ class Lane:
         if not ready:
             return again
         try:
-            replies = await self._connection.run([group.call() for group in ready])
+            replies = await self._connection.run([group.call() for group in ready], self._pipe)
         except StoreUnavailable:
             self._doubtful |= {group.namespace for group in ready}
             return ready + again

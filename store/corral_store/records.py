@@ -12,23 +12,23 @@ from dataclasses import dataclass, field, fields
 import msgspec
 
 
-class NewRun(msgspec.Struct):
-    """One run to submit; the fields are the arguments of submit.lua in their order."""
+class NewRun(msgspec.Struct, omit_defaults=True):
+    """One run to submit, as submit.lua takes it: what is as with most runs is not said."""
 
     run: str
-    job: bytes
+    job: str
     request: str
-    idem: str
     kind: str
-    version: int
-    class_: str
-    class_json: str
+    workflow: str
+    class_: str = msgspec.field(name="class")
+    class_json: str = ""
+    idem: str = ""
+    version: int = 0
     priority: int = 128
     flow: str = "-"
     weight: int = 1
     vram_mb: int = 0
     model: str = ""
-    workflow: str = ""
     deadline_ms: int = 0
     queue_wait_ms: int = 0
     run_ms: int = 0

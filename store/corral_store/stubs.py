@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from corral_store.library import Header, LibraryError, arguments_of
-from corral_store.records import Held, NewBatch, NewRun, NewSession, Report, names_of
+from corral_store.records import Held, NewBatch, NewSession, Report, names_of
 
 
 def _names(record: type) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("hub", "hub_ttl_ms", "lease_ms", "max_waiting", "soft_bytes", "per_second", "burst"),
         (),
     ),
-    "submit": (("hub", "runs"), _names(NewRun)),
+    "submit": (("hub", "runs"), ("asked",)),
     "cancel": (("hub", "runs"), ("run", "reason")),
     "retry": (("hub", "runs"), ("run", "class_json")),
     "pause": (("hub", "kind", "paused"), ()),

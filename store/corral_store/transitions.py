@@ -6,7 +6,7 @@ raise the errors of `corral_store.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -56,6 +56,19 @@ def table(flat: Sequence[Any]) -> dict[str, str]:
 
 # Numbers come as the text that they are kept as.
 letter_of = msgspec.msgpack.Decoder(Letter, strict=False).decode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def packed_runs(runs: Iterable[NewRun]) -> list[bytes]:
+    """Runs as submit.lua takes them; the text of a class goes with the first run of it."""
+    told: set[str] = set()
+    packed: list[bytes] = []
+    for run in runs:
+        if run.class_ in told:
+            run = msgspec.structs.replace(run, class_json="")
+        told.add(run.class_)
+        packed.append(_pack(run))
+    return packed
 
 
 def _in_order(record: type) -> attrgetter[Any]:
@@ -63,7 +76,6 @@ def _in_order(record: type) -> attrgetter[Any]:
     return attrgetter(*names_of(record))
 
 
-_run_fields = _in_order(NewRun)
 _report_fields = _in_order(Report)
 _batch_fields = _in_order(NewBatch)
 _session_fields = _in_order(NewSession)
@@ -97,9 +109,8 @@ class Transitions:
 
     async def submit(self, runs: Sequence[NewRun]) -> list[Submitted]:
         """Accepts up to 256 runs; see submit.lua for the verdicts."""
-        verdicts, more = await self._call(
-            self._work, "submit", (), [_run_fields(run) for run in runs], merge=True
-        )
+        items = [(asked,) for asked in packed_runs(runs)]
+        verdicts, more = await self._call(self._work, "submit", (), items, merge=True)
         now = int(more[0])
         return [Submitted(*[part.decode() for part in v], now_ms=now) for v in verdicts]
 

@@ -19,7 +19,7 @@ FEED = "corral:{n}:feed"
 
 def new_run(run: str) -> NewRun:
     class_id, class_json = plain_class("workflow:x", 0)
-    return NewRun(run, b"{}", "q", "", "workflow:x", 0, class_id, class_json)
+    return NewRun(run, "{}", "q", "workflow:x", "x", class_id, class_json)
 
 
 async def test_a_subscriber_that_the_feed_has_overtaken_is_told(valkey: str) -> None:

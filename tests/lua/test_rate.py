@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from corral_store.transitions import packed_runs
 from tests.lua.world import World
 
 
@@ -32,7 +33,7 @@ def test_the_refusal_says_when_the_next_one_is_let_through(world: World) -> None
     world.gather()
     world.submit("r2")
     assert world.gathered is not None
-    (refused,) = world.call("submit", *world.gathered)
+    (refused,) = world.call("submit", *packed_runs(world.gathered))
     assert (refused[0], refused[3]) == ("rate_limited", "500")
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from corral_store.digests import plain_class, pool_of
 from corral_store.library import READ_ONLY
-from corral_store.records import Declaration
+from corral_store.records import Declaration, NewRun
 from corral_store.stubs import ARGUMENTS
+from corral_store.transitions import packed_runs
 from tests.lua.world import World
 
 _, SHAPE = plain_class("workflow:x", 0)
@@ -22,10 +23,11 @@ VOLATILE = {b"meta", b"due:leases", b"due:tombstones", b"hubs"}
 
 def _submit(world: World, run: str) -> tuple[Any, ...]:
     class_id, class_json = plain_class("workflow:x", 0)
-    return (
-        run, "{}", "q", "k", "workflow:x", 0, class_id, class_json, 128, "-", 1, 0, "", "x",
-        0, 0, 0, 0, 1, "", 3, 1000, "", 1,
+    asked = NewRun(
+        run, "{}", "q", "workflow:x", "x", class_id, class_json, idem="k",
+        retention_ms=1000, once=1,
     )  # fmt: skip
+    return tuple(packed_runs([asked]))
 
 
 def _hello(connection: str) -> tuple[Any, ...]:

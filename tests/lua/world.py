@@ -12,7 +12,8 @@ import redis
 from corral_store.connection import root_of
 from corral_store.digests import class_of, plain_class, pool_of
 from corral_store.library import Library
-from corral_store.records import Constraints, Declaration
+from corral_store.records import Constraints, Declaration, NewRun
+from corral_store.transitions import packed_runs
 from tests.lua.mutations import library
 
 NAMESPACE = "test"
@@ -32,7 +33,7 @@ class World:
         self.root = root_of(NAMESPACE)
         self.client.function_load(self.library.source, replace=True)
         self.letters: list[list[str]] = []
-        self.gathered: list[Any] | None = None
+        self.gathered: list[NewRun] | None = None
         self.call("enter", 10_000, self.lease_ms, 1_000_000, 0, 0, 0)
 
     def raw(self, name: str, *arguments: Any, hub: str | None = None) -> Any:
@@ -62,22 +63,17 @@ class World:
         constraints = given.pop("constraints", None)
         class_id, class_json = class_of(constraints) if constraints else plain_class(kind, version)
         values: dict[str, Any] = {
-            "run": run, "job": "{}", "request": given.pop("request", "q"), "idem": "",
-            "kind": kind, "version": version, "class": class_id, "class_json": class_json,
-            "priority": 128, "flow": "-", "weight": 1, "vram_mb": 0, "model": "",
-            "workflow": "x", "deadline_ms": 0, "queue_wait_ms": 0, "run_ms": 0, "delay_ms": 0,
-            "wait": 1, "retry": "", "max_lost": 3, "retention_ms": 10_000_000, "labels": "",
-            "once": 0,
+            "run": run, "job": "{}", "request": "q", "kind": kind, "workflow": "x",
+            "class_": class_id, "class_json": class_json, "version": version,
+            "retention_ms": 10_000_000,
         }  # fmt: skip
-        unknown = set(given) - set(values)
-        assert not unknown, unknown
-        values.update(given)
+        asked = NewRun(**(values | given))
         if self.gathered is not None:
-            self.gathered += values.values()
-            if len(self.gathered) >= 200 * len(values):
+            self.gathered.append(asked)
+            if len(self.gathered) >= 200:
                 self.flush()
             return "gathered"
-        (verdict,) = self.call("submit", *values.values())
+        (verdict,) = self.call("submit", *packed_runs([asked]))
         return verdict[0]
 
     def gather(self) -> None:
@@ -86,7 +82,7 @@ class World:
 
     def flush(self) -> None:
         if self.gathered:
-            self.call("submit", *self.gathered)
+            self.call("submit", *packed_runs(self.gathered))
             self.gathered = []
 
     def open(self, session: str, worker: str = "", **given: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 from redis.asyncio.connection import UnixDomainSocketConnection
+from redis.exceptions import RedisError
 
 from corral_store.connection import JUST_USED_SECONDS, Connection
 from corral_store.errors import StoreUnavailable
@@ -85,3 +86,40 @@ def test_uvloop_says_so() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(write_to_a_closed_one())
+
+
+async def test_pipelines_of_one_pipe_share_a_connection_and_keep_their_order(
+    connection: Connection, own_valkey: ValkeyServer
+) -> None:
+    pipe = connection.pipe()
+    replies = await asyncio.gather(
+        *(pipe.exchange([("INCR", "n"), ("CLIENT", "ID")]) for _ in range(50))
+    )
+    assert [reply[0] for reply in replies] == list(range(1, 51))
+    assert len({reply[1] for reply in replies}) == connection.generation == 1
+
+
+async def test_a_connection_that_fails_fails_all_that_wait_for_its_replies(
+    connection: Connection, own_valkey: ValkeyServer
+) -> None:
+    pipe = connection.pipe()
+    await pipe.exchange([("PING",)])
+    waiting = [asyncio.create_task(pipe.exchange([("BLPOP", "q", 0)])) for _ in range(3)]
+    await asyncio.wait(waiting, timeout=0.1)
+    own_valkey.kill()
+    async with asyncio.timeout(10):
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [isinstance(one, RedisError) for one in ended] == [True] * 3
+        own_valkey.restart()
+        assert await pipe.exchange([("ECHO", "again")]) == [b"again"]
+
+
+async def test_who_gives_up_leaves_no_reply_to_others(connection: Connection) -> None:
+    pipe = connection.pipe()
+    given_up = asyncio.create_task(pipe.exchange([("BLPOP", "q", 0)]))
+    behind = asyncio.create_task(pipe.exchange([("ECHO", "mine")]))
+    await asyncio.wait([given_up, behind], timeout=0.1)
+    given_up.cancel()
+    with pytest.raises(RedisError):
+        await behind
+    assert await pipe.exchange([("ECHO", "next")]) == [b"next"]

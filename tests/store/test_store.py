@@ -17,6 +17,7 @@ from corral_store.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
+from corral_store.pipe import Pipe
 from corral_store.records import Declaration, Letter, NewRun, NewSession, Report
 from tests.servers import ValkeyServer
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 def new_run(run: str) -> NewRun:
     class_id, class_json = plain_class("workflow:x", 0)
-    return NewRun(run, b"{}", "q", "", "workflow:x", 0, class_id, class_json)
+    return NewRun(run, "{}", "q", "workflow:x", "x", class_id, class_json)
 
 
 def new_session(session: str, room: int = 1) -> NewSession:
@@ -177,8 +178,8 @@ async def test_a_lost_reply_is_told_as_its_mail_is_lost_with_it(
         await t.open_session(new_session("s1"), [], resume=False)
         pipeline = store.work.run
 
-        async def late(calls: Sequence[Call]) -> list[object]:
-            await pipeline(calls)
+        async def late(calls: Sequence[Call], pipe: Pipe) -> list[object]:
+            await pipeline(calls, pipe)
             monkeypatch.undo()
             raise StoreUnavailable("the durability barrier was not met, outcome unknown")
 

@@ -3,7 +3,7 @@
 -- on the first call. Upvalues live on between calls: only facts that never change
 -- may be cached in one.
 
-local call, pcall_redis, format, floor, max, min, find, sub, gmatch, concat, decode, pack
+local call, pcall_redis, format, floor, max, min, find, sub, gmatch, concat, decode, pack, unpack_map
 
 local function bind()
   if call then return end
@@ -11,7 +11,7 @@ local function bind()
   format, find, sub, gmatch = string.format, string.find, string.sub, string.gmatch
   floor, max, min = math.floor, math.max, math.min
   concat = table.concat
-  decode, pack = cjson.decode, cmsgpack.pack
+  decode, pack, unpack_map = cjson.decode, cmsgpack.pack, cmsgpack.unpack
 end
 
 -- Limits of one call and of one run. Units are in the names.
@@ -37,6 +37,18 @@ local PRIORITY, FLOW, MAX_LOST, RETENTION_MS = '128', '-', '3', '604800000'
 local function text(number)
   if number == floor(number) then return format('%d', number) end
   return format('%.17g', number)
+end
+
+-- The band of each priority, worked out once.
+local BAND_OF = {}
+
+local function band_of(priority)
+  local band = BAND_OF[priority]
+  if not band then
+    band = format('%d', floor(tonumber(priority) / PRIORITIES_PER_BAND))
+    BAND_OF[priority] = band
+  end
+  return band
 end
 
 -- HGETALL and friends give a flat list; this gives a table.

@@ -89,7 +89,7 @@ end
 function unit.complete(r)
   r.priority, r.flow = r.priority or PRIORITY, r.flow or FLOW
   r.max_lost, r.retention = r.max_lost or MAX_LOST, r.retention or RETENTION_MS
-  r.band = r.band or text(floor(tonumber(r.priority) / PRIORITIES_PER_BAND))
+  r.band = r.band or band_of(r.priority)
   r.workflow = r.workflow or sub(r.kind, #'workflow:' + 1)
   return r
 end

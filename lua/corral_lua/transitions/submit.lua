@@ -1,8 +1,10 @@
 -- submit: accept runs; each starts at once or joins its line.
 -- KEYS  root
--- ARGV  hub, runs...   each: run, job, request, idem, kind, version, class, class_json,
---       priority, flow, weight, vram_mb, model, workflow, deadline_ms, queue_wait_ms,
---       run_ms, delay_ms, wait, retry, max_lost, retention_ms, labels, once
+-- ARGV  hub, runs...   each: asked (a MessagePack map of run, job, request, idem, kind,
+--       version, class, class_json, priority, flow, weight, vram_mb, model, workflow,
+--       deadline_ms, queue_wait_ms, run_ms, delay_ms, wait, retry, max_lost, retention_ms,
+--       labels and once; what is as with most runs is left out, and so is class_json
+--       but for the first run of a class)
 -- GIVES per run: accepted | duplicate | conflict | no_worker | vram_required | queue_full
 --       | full | rate_limited; then the run's id, its status, a stage that no live pool passes
 --       (for rate_limited the ms until a run may be submitted), and when it
@@ -10,11 +12,10 @@
 -- AGAIN a known id or idempotency key with the same request digest is `duplicate`, with
 --       another one `conflict`; neither changes the run
 
-local STRIDE = 24
 local WINDOW_MS = 86400000
 
 local function known(u, id, request, idem)
-  if idem ~= '' then
+  if idem then
     local kept = u.idem[idem] or call('GET', keys.idem(u, idem))
     if kept then
       local run, was = split2(kept)
@@ -25,7 +26,7 @@ local function known(u, id, request, idem)
     local r = unit.run(u, id)
     local same = r.request == request
     -- A key that comes with a later submit of the same run is the run's as well.
-    if same and idem ~= '' and not r.idem then
+    if same and idem and not r.idem then
       unit.set(r, 'idem', idem)
       unit.set(r, 'retention', text(max(tonumber(r.retention), WINDOW_MS)))
       if r.ended then
@@ -79,7 +80,7 @@ local function refusal(u, kind, class, delay, wait)
     if waiting >= u.max_waiting then return 'queue_full', '' end
   end
   if class.vram_mb == 0 and only_vram(u, kind) then return 'vram_required', '' end
-  if wait == '0' and delay == 0 then
+  if wait == 0 and delay == 0 then
     if line.waiting(u, kind, class.id) > 0 or u.budget <= 0 or not place.search(u, class, '') then
       return 'no_worker', place.stage(u, class)
     end
@@ -89,43 +90,45 @@ local function refusal(u, kind, class, delay, wait)
   return nil
 end
 
-local function accept(u, argv, i, class)
-  local id, kind, priority = argv[i], argv[i + 4], tonumber(argv[i + 8])
-  local idem, retention = argv[i + 3], argv[i + 21]
-  if idem ~= '' then
-    u.idem[idem] = id .. ' v1:' .. argv[i + 2]
-    unit.put(u, keys.idem(u, idem), u.idem[idem])
+-- The run as it is asked for. `changed` is what is written, the rest what is read in the call.
+local function accept(u, asked, class)
+  local id, kind = asked.run, asked.kind
+  local priority, flow = asked.priority and text(asked.priority) or PRIORITY, asked.flow or FLOW
+  local max_lost = asked.max_lost and text(asked.max_lost) or MAX_LOST
+  local retention = asked.retention_ms and text(asked.retention_ms) or RETENTION_MS
+  if asked.idem then
+    u.idem[asked.idem] = id .. ' v1:' .. asked.request
+    unit.put(u, keys.idem(u, asked.idem), u.idem[asked.idem])
     retention = text(max(tonumber(retention), WINDOW_MS))
   end
-  local place_, version, flow = text(line.new_place(u, priority)), argv[i + 5], argv[i + 9]
-  -- What is written, and all that the rest of the call reads.
+  local place_, version = text(line.new_place(u, tonumber(priority))), text(asked.version or 0)
   local changed = {
-    status = 'pending', request = argv[i + 2], kind = kind, class = class.id,
+    status = 'pending', request = asked.request, kind = kind, class = class.id,
     submitted = u.now_text, place = place_,
   }
   local r = {
-    id = id, changed = changed, job = argv[i + 1], request = argv[i + 2], kind = kind,
+    id = id, changed = changed, job = asked.job, request = asked.request, kind = kind,
     class = class.id, submitted = u.now_text, place = place_, version = version, flow = flow,
-    priority = argv[i + 8], band = text(floor(priority / PRIORITIES_PER_BAND)),
-    workflow = argv[i + 13], max_lost = argv[i + 20], retention = retention,
+    priority = priority, band = band_of(priority), workflow = asked.workflow, max_lost = max_lost,
+    retention = retention,
   }
   u.runs[id] = r
-  if r.priority ~= PRIORITY then changed.priority = r.priority end
+  if priority ~= PRIORITY then changed.priority = priority end
   if flow ~= FLOW then changed.flow = flow end
   if kind ~= 'workflow:' .. r.workflow then changed.workflow = r.workflow end
-  if r.max_lost ~= MAX_LOST then changed.max_lost = r.max_lost end
+  if max_lost ~= MAX_LOST then changed.max_lost = max_lost end
   if retention ~= RETENTION_MS then changed.retention = retention end
   if version ~= '0' then changed.version = version end
-  if idem ~= '' then unit.set(r, 'idem', idem) end
-  if argv[i + 10] ~= '1' then unit.set(r, 'weight', argv[i + 10]) end
-  if argv[i + 11] ~= '0' then unit.set(r, 'vram', argv[i + 11]) end
-  if argv[i + 12] ~= '' then unit.set(r, 'model', argv[i + 12]) end
-  if argv[i + 14] ~= '0' then unit.set(r, 'deadline', text(u.now + tonumber(argv[i + 14]))) end
-  if argv[i + 15] ~= '0' then unit.set(r, 'queue_wait', argv[i + 15]) end
-  if argv[i + 16] ~= '0' then unit.set(r, 'run_ms', argv[i + 16]) end
-  if argv[i + 19] ~= '' then unit.set(r, 'retry', argv[i + 19]) end
-  if argv[i + 22] ~= '' then unit.set(r, 'labels', argv[i + 22]) end
-  if argv[i + 23] ~= '0' then unit.set(r, 'once', argv[i + 23]) end
+  if asked.idem then unit.set(r, 'idem', asked.idem) end
+  if asked.weight then unit.set(r, 'weight', text(asked.weight)) end
+  if asked.vram_mb then unit.set(r, 'vram', text(asked.vram_mb)) end
+  if asked.model then unit.set(r, 'model', asked.model) end
+  if asked.deadline_ms then unit.set(r, 'deadline', text(u.now + asked.deadline_ms)) end
+  if asked.queue_wait_ms then unit.set(r, 'queue_wait', text(asked.queue_wait_ms)) end
+  if asked.run_ms then unit.set(r, 'run_ms', text(asked.run_ms)) end
+  if asked.retry then unit.set(r, 'retry', asked.retry) end
+  if asked.labels then unit.set(r, 'labels', asked.labels) end
+  if asked.once then unit.set(r, 'once', text(asked.once)) end
   unit.put(u, keys.job(u, id), r.job)
   unit.score(u, keys.at(u, 'runs'), u.now_text, id)
   classes.refer(u, class.id, 1)
@@ -156,28 +159,32 @@ local function accepted(u, r, class)
 end
 
 function transitions.submit(u, argv)
-  local verdicts, ids = {}, {}
+  local verdicts, ids, runs, shapes = {}, {}, {}, {}
   u.idem = {}
+  for i = 2, #argv do
+    local asked = unpack_map(argv[i])
+    runs[i - 1], ids[i - 1] = asked, keys.run(u, asked.run)
+    if asked.class_json then shapes[asked.class] = asked.class_json end
+  end
   -- Nearly always none of them is there, and one question tells.
-  for i = 2, #argv, STRIDE do ids[#ids + 1] = keys.run(u, argv[i]) end
   u.some_known = call('EXISTS', unpack(ids)) > 0
-  for i = 2, #argv, STRIDE do
-    local id, kind, delay = argv[i], argv[i + 4], tonumber(argv[i + 17])
-    local known_id, same = known(u, id, argv[i + 2], argv[i + 3])
+  for i, asked in ipairs(runs) do
+    local id, delay = asked.run, asked.delay_ms or 0
+    local known_id, same = known(u, id, asked.request, asked.idem)
     if known_id then
       if same then unit.count(u, 'deduplicated') end
-      verdicts[#verdicts + 1] = { same and 'duplicate' or 'conflict', known_id, '', '' }
+      verdicts[i] = { same and 'duplicate' or 'conflict', known_id, '', '' }
     else
-      classes.born(u, argv[i + 6], argv[i + 7], kind)
-      local class = fit.class(u, argv[i + 6])
-      local why, stage = refusal(u, kind, class, delay, argv[i + 18])
+      classes.born(u, asked.class, shapes[asked.class], asked.kind)
+      local class = fit.class(u, asked.class)
+      local why, stage = refusal(u, asked.kind, class, delay, asked.wait)
       if why then
         classes.refer(u, class.id, 0)
-        verdicts[#verdicts + 1] = { why, id, '', stage }
+        verdicts[i] = { why, id, '', stage }
       else
-        local r = accept(u, argv, i, class)
+        local r = accept(u, asked, class)
         begin(u, r, delay)
-        verdicts[#verdicts + 1] = accepted(u, r, class)
+        verdicts[i] = accepted(u, r, class)
       end
     end
   end
