@@ -14,6 +14,7 @@ from corral_store.records import Constraints, NewRun
 MAX_MS = 10 * 365 * 86_400_000
 MAX_LABELS = 16
 MAX_TERMS = 32
+TIMES = ("deadline_ms", "queue_wait_ms", "run_ms", "delay_ms", "retention_ms")
 # What submitters call the fields that have shorter names here.
 SAID = {
     "queue_wait_ms": "max_queue_wait_ms",
@@ -132,10 +133,7 @@ def class_text(job: jobs.Job) -> str:
 
 
 def _class(request: SubmitRequest, kind: str, version: int) -> tuple[str, str]:
-    if not (
-        request.tags or request.required or request.forbidden or request.preferred
-        or request.tolerations or request.vram_mb
-    ):  # fmt: skip
+    if not _placed(request):
         return plain_class(kind, version)
     return class_of(
         Constraints(
@@ -213,9 +211,12 @@ def _check(request: SubmitRequest, max_payload: int) -> None:
     _bounded(request.workflow_version, 0, 1_000_000, "workflow_version")
     _bounded(request.max_lost, 0, 100, "max_lost")
     _bounded(request.vram_mb, 0, 10_000_000, "resource_hint.vram_mb")
-    for name in ("deadline_ms", "queue_wait_ms", "run_ms", "delay_ms", "retention_ms"):
-        _bounded(getattr(request, name), 0, MAX_MS, SAID.get(name, name))
-    _terms(request)
+    for name in TIMES:
+        if value := getattr(request, name):
+            _bounded(value, 0, MAX_MS, SAID.get(name, name))
+    if _placed(request):
+        _terms(request)
+    _told(request)
     if request.retry is not None:
         _bounded(request.retry.max_attempts, 0, 100, "retry.max_attempts")
         _bounded(request.retry.jitter, 0, 1, "retry.jitter")
@@ -224,6 +225,14 @@ def _check(request: SubmitRequest, max_payload: int) -> None:
         _bounded(request.retry.initial_ms, 0, MAX_MS, "retry.initial_backoff_ms")
         _bounded(request.retry.maximum_ms, 0, MAX_MS, "retry.max_backoff_ms")
         _bounded(len(request.retry.no_retry), 0, MAX_TERMS, "retry.no_retry_types")
+
+
+def _placed(request: SubmitRequest) -> bool:
+    """True when not any worker with the capability will do."""
+    return bool(
+        request.tags or request.required or request.forbidden or request.preferred
+        or request.tolerations or request.vram_mb
+    )  # fmt: skip
 
 
 def _terms(request: SubmitRequest) -> None:
@@ -236,6 +245,10 @@ def _terms(request: SubmitRequest) -> None:
     for key, value, _ in request.tolerations:
         names.require(names.TAG_KEY, key, "tolerations.key")
         names.require(names.VALUE, value, "tolerations.value")
+
+
+def _told(request: SubmitRequest) -> None:
+    """Checks what a run carries for those who look at it."""
     _bounded(len(request.labels), 0, MAX_LABELS, "labels")
     for key, value in request.labels.items():
         names.require(names.TAG_KEY, key, "labels")

@@ -97,7 +97,7 @@ class Lane:
         *,
         prepare: Callable[[str], Awaitable[None]],
         forget: Callable[[str], None],
-        on_letters: Callable[[str, list[Any]], None],
+        on_letters: Callable[[str, bytes], None],
         on_doubt: Callable[[str], None],
     ) -> None:
         self._connection = connection

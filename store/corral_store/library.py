@@ -57,7 +57,7 @@ local function read(handler, KEYS, ARGV)
   local u, refusal = unit.open(KEYS[1], ARGV[1])
   if not u then return refusal end
   local verdicts, more = handler(u, ARGV)
-  return { verdicts, {}, more or {} }
+  return { verdicts, '', more or {} }
 end
 """
 

@@ -42,7 +42,7 @@ class NewRun(msgspec.Struct, omit_defaults=True):
     once: int = 0
 
 
-class Submitted(msgspec.Struct, frozen=True):
+class Submitted(msgspec.Struct, frozen=True, array_like=True):
     """Verdict on one run: accepted, duplicate, conflict, no_worker, vram_required,
     queue_full or full. `stage` names what no live pool passes ("" when one fits); the rest
     is there when the run was given to a session at once."""
@@ -51,14 +51,14 @@ class Submitted(msgspec.Struct, frozen=True):
     run: str
     status: str
     stage: str
+    # Time of the store at the submit.
+    now_ms: int = 0
     fence: str = ""
     session: str = ""
     worker: str = ""
     hub: str = ""
-    version: str = ""
-    device: str = "-1"
-    # Time of the store at the submit.
-    now_ms: int = 0
+    version: int = 0
+    device: int = -1
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -17,7 +16,7 @@ from corral_store.connection import Barrier, Call, Connection, explain, root_of
 from corral_store.ending import cancel_all
 from corral_store.errors import StoreUnavailable
 from corral_store.records import Entered, Letter, Settings
-from corral_store.transitions import Transitions, letter_of, text
+from corral_store.transitions import Transitions, letters_of, text
 
 LetterSink = Callable[[str, list[Letter]], None]
 
@@ -150,9 +149,9 @@ class Store:
         known = [name for link, name in self._entered if link == id(connection)]
         return [self._enter_call(namespace) for namespace in known]
 
-    def _deliver(self, namespace: str, letters: list[Any]) -> None:
+    def _deliver(self, namespace: str, letters: bytes) -> None:
         if self._on_letters is not None:
-            self._on_letters(namespace, [letter_of(raw) for raw in letters])
+            self._on_letters(namespace, letters_of(letters))
 
     async def probe(self) -> dict[str, str]:
         """Version and settings of the server, with a limit of 5 s."""

@@ -55,7 +55,8 @@ def table(flat: Sequence[Any]) -> dict[str, str]:
 
 
 # Numbers come as the text that they are kept as.
-letter_of = msgspec.msgpack.Decoder(Letter, strict=False).decode
+letters_of = msgspec.msgpack.Decoder(list[Letter], strict=False).decode
+_submitted = msgspec.msgpack.Decoder(Submitted, strict=False).decode
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -110,9 +111,8 @@ class Transitions:
     async def submit(self, runs: Sequence[NewRun]) -> list[Submitted]:
         """Accepts up to 256 runs; see submit.lua for the verdicts."""
         items = [(asked,) for asked in packed_runs(runs)]
-        verdicts, more = await self._call(self._work, "submit", (), items, merge=True)
-        now = int(more[0])
-        return [Submitted(*[part.decode() for part in v], now_ms=now) for v in verdicts]
+        verdicts, _ = await self._call(self._work, "submit", (), items, merge=True)
+        return [_submitted(verdict) for verdict in verdicts]
 
     async def cancel(self, runs: Sequence[tuple[str, str]]) -> list[str]:
         """Cancels up to 256 runs, each with a reason as JSON text."""

@@ -43,6 +43,8 @@ class World:
         if name == "enter":
             return _text(reply)
         verdicts, letters, more = reply
+        if name == "submit":
+            verdicts = [msgspec.msgpack.decode(verdict) for verdict in verdicts]
         return [_text(verdicts), _letters(letters), _text(more)]
 
     def call(self, name: str, *arguments: Any, hub: str | None = None) -> Any:
@@ -177,8 +179,9 @@ def constraints(**given: Any) -> Constraints:
     return Constraints("workflow:x", **given)
 
 
-def _letters(packed: list[bytes]) -> list[list[str]]:
-    return [[str(part) for part in msgspec.msgpack.decode(letter)] for letter in packed]
+def _letters(packed: bytes) -> list[list[str]]:
+    letters: list[list[Any]] = msgspec.msgpack.decode(packed) if packed else []
+    return [[str(part) for part in letter] for letter in letters]
 
 
 def _text(value: Any) -> Any:

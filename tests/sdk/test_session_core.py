@@ -83,7 +83,7 @@ class World:
 
     def ends(self, run: str, outcome: Any = None, fence: str = "1") -> list[Action]:
         outcome = Output(b"1") if outcome is None else outcome
-        return self.did(self.core.handler_ended(run, fence, outcome, self.now))
+        return self.did(self.core.handlers_ended([(run, fence, outcome)], self.now))
 
     def emits(self, run: str) -> list[Action]:
         return self.did(self.core.event_emitted(run, "1", "e", b"null", self.now))

@@ -33,8 +33,18 @@ local FORMAT = '1'
 -- What is not written into a run, as most have it.
 local PRIORITY, FLOW, MAX_LOST, RETENTION_MS = '128', '-', '3', '604800000'
 
+-- Texts of the numbers that come again and again, each made once.
+local TEXTS, TEXTS_KEPT = {}, 1000
+
 -- A number as text: whole ones without an exponent, others exact.
 local function text(number)
+  local known = TEXTS[number]
+  if known then return known end
+  if number >= 0 and number < TEXTS_KEPT and number == floor(number) then
+    known = format('%d', number)
+    TEXTS[number] = known
+    return known
+  end
   if number == floor(number) then return format('%d', number) end
   return format('%.17g', number)
 end

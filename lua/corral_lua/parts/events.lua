@@ -12,20 +12,20 @@ local function keep(u, r, number, json)
   local pending = u.events[r.id]
   if not pending then pending = {}; u.events[r.id] = pending end
   -- A run that began delayed has been given a time, and has its first event kept.
-  if number == 2 and r.due == nil then pending[1] = events.first(r.submitted) end
+  if number == '2' and r.due == nil then pending[1] = events.first(r.submitted) end
   pending[#pending + 1] = json
 end
 
 -- Appends an event. `payload` is JSON text and may be ''; `fence` is given for what a handler
 -- said, so that the events of an attempt that was lost can be told apart.
 function events.add(u, r, kind, payload, fence)
-  local number = tonumber(r.events or 0) + 1
+  local number = text(tonumber(r.events or 0) + 1)
   unit.set(r, 'events', number)
   local body = payload ~= '' and payload or 'null'
   local json = '{"number":' .. number .. ',"type":"' .. kind .. '","time_ms":' .. u.now_text
     .. ',"attempt":' .. (r.attempt or '0') .. (fence and ',"fence":"' .. fence .. '"' or '')
     .. ',"payload":' .. body .. '}'
-  if number > 1 or kind ~= 'status.pending' then keep(u, r, number, json) end
+  if number ~= '1' or kind ~= 'status.pending' then keep(u, r, number, json) end
   u.feed[#u.feed + 1] = '{"run":"' .. r.id .. '","workflow":"' .. r.workflow .. '"' .. filters.about(u, r)
     .. ',"event":' .. json .. '}'
   u.hints[r.id] = number
@@ -65,7 +65,10 @@ end
 function events.close(u)
   if #u.feed == 0 then return end
   for id, list in pairs(u.events) do call('RPUSH', keys.events(u, id), unpack(list)) end
-  local feed, entry = keys.at(u, 'feed'), '[' .. concat(u.feed, ',') .. ']'
+  -- The brackets go to the ends first: an entry may be large, and each step copies it.
+  u.feed[1] = '[' .. u.feed[1]
+  u.feed[#u.feed] = u.feed[#u.feed] .. ']'
+  local feed, entry = keys.at(u, 'feed'), concat(u.feed, ',')
   call('XADD', feed, '*', 'events', entry)
   u.meta.feed_bytes = u.feed_bytes + #entry
   shorten(u, feed, call('XLEN', feed), #entry)

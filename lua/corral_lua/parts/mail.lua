@@ -73,9 +73,10 @@ local function read_jobs(u)
   for i, job in ipairs(call('MGET', unpack(wanted))) do runs[i].job = job end
 end
 
--- The letters of this call for the calling hub. Beyond the bounds the rest is left to `news`,
+-- The letters of this call for the calling hub, as MessagePack, '' for none. Beyond the bounds the rest is left to `news`,
 -- so that no reply grows without a limit, nor what a hub has queued for one session.
 function mail.letters(u)
+  if #u.mail == 0 then return '' end
   local out, bytes = {}, 0
   read_jobs(u)
   for _, m in ipairs(u.mail) do
@@ -83,7 +84,7 @@ function mail.letters(u)
     if bytes < MAIL_BYTES_PER_REPLY and #out < LETTERS_PER_REPLY then
       local letter, size = mail.letter(u, s, run, fence, word)
       if letter then
-        out[#out + 1] = pack(letter)
+        out[#out + 1] = letter
         bytes = bytes + size
       end
     else
@@ -91,7 +92,7 @@ function mail.letters(u)
       u.wakes[s.hub][s.id] = true
     end
   end
-  return out
+  return pack(out)
 end
 
 -- Tells a hub to look at a session, for mail or because it has ended.

@@ -5,10 +5,10 @@
 --       deadline_ms, queue_wait_ms, run_ms, delay_ms, wait, retry, max_lost, retention_ms,
 --       labels and once; what is as with most runs is left out, and so is class_json
 --       but for the first run of a class)
--- GIVES per run: accepted | duplicate | conflict | no_worker | vram_required | queue_full
---       | full | rate_limited; then the run's id, its status, a stage that no live pool passes
---       (for rate_limited the ms until a run may be submitted), and when it
---       was given to a session its fence, session, worker, hub, version and device; then now
+-- GIVES per run (MessagePack): accepted | duplicate | conflict | no_worker | vram_required
+--       | queue_full | full | rate_limited; then the run's id, its status, a stage that no live
+--       pool passes (for rate_limited the ms until a run may be submitted), now, and when it was
+--       given to a session its fence, session, worker, hub, version and device
 -- AGAIN a known id or idempotency key with the same request digest is `duplicate`, with
 --       another one `conflict`; neither changes the run
 
@@ -152,10 +152,12 @@ end
 -- What the submitter learns of its run, so that nobody has to ask for it again.
 local function accepted(u, r, class)
   local stage = missing(u, class)
-  if r.status ~= 'running' and r.status ~= 'offered' then return { 'accepted', r.id, r.status, stage } end
+  if r.status ~= 'running' and r.status ~= 'offered' then
+    return { 'accepted', r.id, r.status, stage, u.now_text }
+  end
   local s = unit.session(u, r.session)
-  return { 'accepted', r.id, r.status, stage, r.fence, s.id, s.worker, s.hub, text(r.version),
-    r.device and text(r.device) or '-1' }
+  return { 'accepted', r.id, r.status, stage, u.now_text, r.fence, s.id, s.worker, s.hub, r.version,
+    r.device or '-1' }
 end
 
 function transitions.submit(u, argv)
@@ -173,21 +175,21 @@ function transitions.submit(u, argv)
     local known_id, same = known(u, id, asked.request, asked.idem)
     if known_id then
       if same then unit.count(u, 'deduplicated') end
-      verdicts[i] = { same and 'duplicate' or 'conflict', known_id, '', '' }
+      verdicts[i] = pack({ same and 'duplicate' or 'conflict', known_id, '', '' })
     else
       classes.born(u, asked.class, shapes[asked.class], asked.kind)
       local class = fit.class(u, asked.class)
       local why, stage = refusal(u, asked.kind, class, delay, asked.wait)
       if why then
         classes.refer(u, class.id, 0)
-        verdicts[i] = { why, id, '', stage }
+        verdicts[i] = pack({ why, id, '', stage })
       else
         local r = accept(u, asked, class)
         begin(u, r, delay)
-        verdicts[i] = accepted(u, r, class)
+        verdicts[i] = pack(accepted(u, r, class))
       end
     end
   end
   retention.trim(u, TRIMS_PER_SUBMIT)
-  return verdicts, { u.now_text }
+  return verdicts
 end

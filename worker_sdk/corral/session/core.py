@@ -21,10 +21,10 @@ from corral.session.messages import (
     Connected,
     Declaration,
     Ended,
+    Ending,
     HalfClose,
     Hangup,
     Log,
-    Outcome,
     Remark,
     Send,
 )
@@ -135,9 +135,10 @@ class SessionCore:
                 self._lost(f"{code} {detail}".strip(), now)
         return self._take(now)
 
-    def handler_ended(self, run_id: str, fence: str, outcome: Outcome, now: float) -> list[Action]:
-        """A handler has really ended."""
-        self._attempts.handler_ended((run_id, fence), outcome)
+    def handlers_ended(self, ended: Sequence[Ending], now: float) -> list[Action]:
+        """Handlers have really ended."""
+        for run_id, fence, outcome in ended:
+            self._attempts.handler_ended((run_id, fence), outcome)
         return self._take(now)
 
     def offer_answered(

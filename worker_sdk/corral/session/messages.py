@@ -40,6 +40,8 @@ class Park:
 
 
 Outcome = Output | Failure | Abandoned | Park
+# The end of a handler: run, fence, outcome.
+Ending = tuple[str, str, Outcome]
 
 Saying = worker_pb2.InputRequest | worker_pb2.Checkpoint | worker_pb2.Step
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -33,8 +34,8 @@ class Stream(Protocol):
         """How many messages the hub has not taken yet."""
         ...
 
-    def send(self, message: worker_pb2.WorkerMessage) -> None:
-        """Queues a message."""
+    def send(self, messages: Sequence[worker_pb2.WorkerMessage]) -> None:
+        """Queues messages."""
         ...
 
     def half_close(self) -> None:
@@ -68,7 +69,11 @@ class HubStream:
         self.number = number
         self._on_frame = on_frame
         self._on_closed = on_closed
-        self._out: queue.SimpleQueue[worker_pb2.WorkerMessage | None] = queue.SimpleQueue()
+        self._out: queue.SimpleQueue[Sequence[worker_pb2.WorkerMessage] | None] = (
+            queue.SimpleQueue()
+        )
+        # Each is counted by one thread only.
+        self._queued = self._taken = 0
         self._channel = open_channel(address)
         method: Any = self._channel.stream_stream(
             METHOD,
@@ -81,14 +86,15 @@ class HubStream:
         )
         self._reader.start()
 
-    def send(self, message: worker_pb2.WorkerMessage) -> None:
-        """Queues a message; those that wait together leave as one frame."""
-        self._out.put(message)
+    def send(self, messages: Sequence[worker_pb2.WorkerMessage]) -> None:
+        """Queues messages; those that wait together leave as one frame."""
+        self._queued += len(messages)
+        self._out.put(messages)
 
     @property
     def waiting(self) -> int:
         """How many messages the hub has not taken yet."""
-        return self._out.qsize()
+        return self._queued - self._taken
 
     def half_close(self) -> None:
         """Ends the sending side behind what is queued."""
@@ -102,31 +108,25 @@ class HubStream:
 
     def _frames(self, hello: worker_pb2.WorkerMessage) -> Iterator[worker_pb2.WorkerFrame]:
         yield worker_pb2.WorkerFrame(messages=[hello])
-        left: worker_pb2.WorkerMessage | None = None
-        while True:
-            message = left or self._out.get()
-            left = None
-            if message is None:
-                return
-            frame = worker_pb2.WorkerFrame(messages=[message])
-            size = message.ByteSize()
-            last = False
-            while len(frame.messages) < FRAME_MESSAGES:
-                try:
-                    message = self._out.get_nowait()
-                except queue.Empty:
+        left: deque[worker_pb2.WorkerMessage] = deque()
+        more = True
+        while more:
+            frame, size = worker_pb2.WorkerFrame(), 0
+            while more and len(frame.messages) < FRAME_MESSAGES:
+                if not left:
+                    if frame.messages and self._out.empty():
+                        break
+                    messages = self._out.get()
+                    more = messages is not None
+                    left.extend(messages or ())
+                    continue
+                size += left[0].ByteSize()
+                if frame.messages and size > FRAME_BYTES:
                     break
-                if message is None:
-                    last = True
-                    break
-                size += message.ByteSize()
-                if size > FRAME_BYTES:
-                    left = message
-                    break
-                frame.messages.append(message)
-            yield frame
-            if last:
-                return
+                frame.messages.append(left.popleft())
+                self._taken += 1
+            if frame.messages:
+                yield frame
 
     def _read(self) -> None:
         code, detail = "OK", ""

@@ -26,6 +26,7 @@ from corral.session.messages import (
     Consider,
     DrainBegan,
     Ended,
+    Ending,
     FreeEvent,
     HalfClose,
     Hangup,
@@ -106,7 +107,9 @@ class SessionThread:
         self._metadata = metadata
         self._host = host
         self._dial = dial
-        self._inbox: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
+        # Ends of handlers are no steps of their own: those that come together are one.
+        self._inbox: queue.SimpleQueue[Step | Ending | None] = queue.SimpleQueue()
+        self._unsent: list[worker_pb2.WorkerMessage] = []
         self._stream: Stream | None = None
         self._spools = core.spools
         self._spools.wake = lambda: self._inbox.put(lambda now: [])
@@ -147,7 +150,7 @@ class SessionThread:
 
     def handler_ended(self, run_id: str, fence: str, outcome: Outcome) -> None:
         """Hands the end of a handler over."""
-        self._inbox.put(lambda now: self._core.handler_ended(run_id, fence, outcome, now))
+        self._inbox.put((run_id, fence, outcome))
 
     def offer_answered(self, run_id: str, fence: str, refusal: Decline | None) -> None:
         """Hands the hook's answer over; None takes the offer."""
@@ -169,21 +172,32 @@ class SessionThread:
 
     def _loop(self) -> None:
         while True:
-            steps = self._wait()
-            for step in steps:
+            ended: list[Ending] = []
+            for step in self._wait():
+                if isinstance(step, tuple):
+                    ended.append(step)
+                    continue
+                self._take_ended(ended)
                 if step is None:
                     return
                 self._perform(step(_now_ms()))
+            self._take_ended(ended)
             # After what has arrived: silence is judged by what was heard, not by what a
             # stalled process has not looked at yet.
             self._perform(self._core.tick(_now_ms()))
+            self._flush()
             if self._core.phase is Phase.ENDED:
                 return
 
-    def _wait(self) -> list[Step | None]:
+    def _take_ended(self, ended: list[Ending]) -> None:
+        if ended:
+            self._perform(self._core.handlers_ended(ended, _now_ms()))
+            ended.clear()
+
+    def _wait(self) -> list[Step | Ending | None]:
         wakeup = self._core.next_wakeup()
         timeout = None if wakeup is None else max(0.0, (wakeup - _now_ms()) / 1000)
-        steps: list[Step | None] = []
+        steps: list[Step | Ending | None] = []
         try:
             steps.append(self._inbox.get(timeout=timeout))
             while len(steps) < BATCH:
@@ -196,8 +210,7 @@ class SessionThread:
         for action in actions:
             match action:
                 case Send(message):
-                    if self._stream is not None:
-                        self._stream.send(message)
+                    self._unsent.append(message)
                 case Start(assignment):
                     self._host.start(assignment)
                 case Consider(offer):
@@ -225,6 +238,7 @@ class SessionThread:
                 case Hangup():
                     self._hang_up()
                 case HalfClose():
+                    self._flush()
                     if self._stream is not None:
                         self._stream.half_close()
                 case Connected(hub):
@@ -238,7 +252,14 @@ class SessionThread:
     def _has_room(self) -> bool:
         return self._stream is None or self._stream.waiting < MESSAGES_ON_THEIR_WAY
 
+    def _flush(self) -> None:
+        """Hands over what was said, all at once, as each time wakes a thread."""
+        unsent, self._unsent = self._unsent, []
+        if unsent and self._stream is not None:
+            self._stream.send(unsent)
+
     def _hang_up(self) -> None:
+        self._flush()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.hang_up()

@@ -103,8 +103,12 @@ class LoopbackHub:
         else:
             self._on_frame(self._stream, worker_pb2.HubFrame(messages=messages))
 
-    def send(self, message: worker_pb2.WorkerMessage) -> None:
-        """Hears a message of the worker, and acknowledges a report."""
+    def send(self, messages: Sequence[worker_pb2.WorkerMessage]) -> None:
+        """Hears what the worker says, and acknowledges its reports."""
+        for message in messages:
+            self._hear(message)
+
+    def _hear(self, message: worker_pb2.WorkerMessage) -> None:
         kind = message.WhichOneof("message")
         if kind is None:
             return

@@ -46,7 +46,9 @@ class OrchestratorService:
         (item,) = await self._orchestrator.submit(t, [reading.submit_request(request)])
         if isinstance(item, HubError):
             raise item
-        return self._accepted(item)
+        out = pb.SubmitWorkflowResponse()
+        self._accepted(item, out)
+        return out
 
     async def SubmitWorkflows(
         self, request: pb.SubmitWorkflowsRequest, t: Transitions
@@ -70,20 +72,17 @@ class OrchestratorService:
             if isinstance(item, HubError):
                 out.items.add(refused=detail_of(item))
             else:
-                out.items.add(accepted=self._accepted(item))
+                self._accepted(item, out.items.add().accepted)
         return out
 
-    def _accepted(self, item: Accepted) -> pb.SubmitWorkflowResponse:
-        if item.known is not None:
-            run = writing.run_of(item.verdict.run, item.known)
+    def _accepted(self, item: Accepted, out: pb.SubmitWorkflowResponse) -> None:
+        out.durability = self.durability
+        out.warnings.extend(item.warnings)
+        if item.known is None:
+            writing.accepted(item.asked, item.verdict, out.run)
         else:
-            run = writing.accepted(item.asked, item.verdict)
-        return pb.SubmitWorkflowResponse(
-            run=run,
-            deduplicated=item.known is not None,
-            warnings=item.warnings,
-            durability=self.durability,
-        )
+            out.deduplicated = True
+            out.run.CopyFrom(writing.run_of(item.verdict.run, item.known))
 
     async def CancelWorkflow(
         self, request: pb.CancelWorkflowRequest, t: Transitions

@@ -101,32 +101,36 @@ def run_row(run: str, f: dict[str, str]) -> common.Run:
     )
 
 
-def accepted(asked: NewRun, verdict: Submitted) -> common.Run:
-    """A run that was not there before, as the submit left it."""
+def accepted(asked: NewRun, verdict: Submitted, out: common.Run) -> None:
+    """Writes a run that was not there before, as the submit left it."""
+    # In place, and only what is not zero: there may be a thousand in one response.
     now, given = verdict.now_ms, verdict.status in ("running", "offered")
-    started = verdict.status == "running"
-    return common.Run(
-        run_id=asked.run,
-        workflow=asked.workflow,
-        capability=common.Capability(
-            kind=asked.kind, version=int(verdict.version) if given else asked.version
-        ),
-        status=STATUSES[verdict.status],
-        priority=asked.priority,
-        attempt=1 if started else 0,
-        fence=verdict.fence,
-        session_id=verdict.session,
-        worker_id=verdict.worker if started else "",
-        hub=verdict.hub,
-        submitted_at_ms=now,
-        started_at_ms=now if started else 0,
-        deadline_at_ms=now + asked.deadline_ms if asked.deadline_ms else 0,
-        due_at_ms=now + asked.delay_ms if asked.delay_ms else 0,
-        last_event=2 if given else 1,
-        labels=jobs.labels(asked.labels) if asked.labels else None,
-        fairness_key="" if asked.flow == "-" else asked.flow,
-        device=int(verdict.device),
-    )
+    out.run_id = asked.run
+    out.workflow = asked.workflow
+    capability = out.capability
+    capability.kind = asked.kind
+    capability.version = verdict.version if given else asked.version
+    out.status = STATUSES[verdict.status]
+    out.priority = asked.priority
+    out.submitted_at_ms = now
+    out.last_event = 2 if given else 1
+    out.device = verdict.device
+    if given:
+        out.fence = verdict.fence
+        out.session_id = verdict.session
+        out.hub = verdict.hub
+    if verdict.status == "running":
+        out.attempt = 1
+        out.worker_id = verdict.worker
+        out.started_at_ms = now
+    if asked.deadline_ms:
+        out.deadline_at_ms = now + asked.deadline_ms
+    if asked.delay_ms:
+        out.due_at_ms = now + asked.delay_ms
+    if asked.labels:
+        out.labels.update(jobs.labels(asked.labels))
+    if asked.flow != "-":
+        out.fairness_key = asked.flow
 
 
 def attempt(raw: bytes) -> common.Attempt:
