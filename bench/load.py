@@ -11,22 +11,27 @@ import corral
 BATCH = 200
 # Calls at once: enough that a hub can put them together.
 CALLERS = 64
-NOBODY = "nobody-offers-this"
+# What each run carries.
+TEXT = "x" * 100
 
 
-async def one_by_one(client: corral.Client, count: int, workflow: str = NOBODY) -> float:
-    """Submits runs in single calls, some at once; gives runs per second."""
+async def one_by_one(client: corral.Client, count: int) -> tuple[float, float]:
+    """Submits runs in single calls, some at once, and waits for all results; gives the submits
+    and the whole runs per second."""
     numbers = iter(range(count))
 
     async def caller() -> None:
-        for number in numbers:
-            await client.submit_workflow(workflow, number)
+        for _ in numbers:
+            await client.submit_workflow("nothing", TEXT)
 
+    before = await _completed(client)
     began = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:
         for _ in range(CALLERS):
             tasks.create_task(caller())
-    return count / (time.perf_counter() - began)
+    submitted = time.perf_counter() - began
+    await _until_completed(client, before + count)
+    return count / submitted, count / (time.perf_counter() - began)
 
 
 async def in_batches(client: corral.Client, count: int, workflow: str) -> None:
@@ -34,7 +39,7 @@ async def in_batches(client: corral.Client, count: int, workflow: str) -> None:
     for start in range(0, count, BATCH):
         size = min(BATCH, count - start)
         outcomes = await client.submit_workflows(
-            [corral.Submit(workflow, number) for number in range(size)]
+            [corral.Submit(workflow, TEXT) for _ in range(size)]
         )
         refused = [one for one in outcomes if isinstance(one, corral.HubError)]
         if refused:
@@ -48,9 +53,14 @@ async def whole_runs(clients: Sequence[corral.Client], count: int) -> float:
     async with asyncio.TaskGroup() as tasks:
         for client in clients:
             tasks.create_task(in_batches(client, count // len(clients), "nothing"))
+    await _until_completed(clients[0], before + count)
+    return count / (time.perf_counter() - began)
+
+
+async def _until_completed(client: corral.Client, count: int) -> None:
     while True:
-        if await _completed(clients[0]) >= before + count:
-            return count / (time.perf_counter() - began)
+        if await _completed(client) >= count:
+            return
         await asyncio.sleep(0.02)
 
 

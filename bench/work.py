@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import corral
 
-worker = corral.Worker("bench", admission=corral.Fixed(256))
+worker = corral.Worker("bench", admission=corral.Fixed(512))
 _late: list[float] = []
 
 
 @worker.workflow("nothing")
-async def nothing(number: int) -> int:
-    """Gives back what it got."""
-    return number
+async def nothing(text: str) -> int:
+    """Gives the length of what it got."""
+    return len(text)
 
 
 @worker.workflow("talk")
@@ -30,9 +31,9 @@ async def talk(count: int, ctx: corral.Context) -> None:
 
 
 @worker.workflow("start")
-async def start(wanted_ns: int) -> None:
+async def start(wanted: dict[str, Any]) -> None:
     """Notes how long after the moment of its submit a run starts."""
-    _late.append((time.monotonic_ns() - wanted_ns) / 1e6)
+    _late.append((time.monotonic_ns() - wanted["at_ns"]) / 1e6)
 
 
 @worker.workflow("stream")

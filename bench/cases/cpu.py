@@ -13,8 +13,12 @@ from bench.rig import Rig, cpu_seconds, function_microseconds
 
 
 async def cpu(rig: Rig, figures: Figures) -> None:
-    """CPU seconds per 1,000 whole runs in batches, by process."""
-    count = rig.size(5000, 20_000)
+    """CPU seconds per 1,000 whole runs in batches, by process, each time on a new store."""
+    for _ in range(rig.rounds):
+        await _round(rig, figures, rig.size(5000, 20_000))
+
+
+async def _round(rig: Rig, figures: Figures, count: int) -> None:
     async with (
         rig.valkey() as valkey,
         rig.hub(valkey.url) as (hub, address),
@@ -24,12 +28,11 @@ async def cpu(rig: Rig, figures: Figures) -> None:
     ):
         pids = {"hub": hub, "worker": worker, "valkey": valkey.pid, "client": os.getpid()}
         await whole_runs([client], BATCH)
-        for _ in range(rig.rounds):
-            used = {name: cpu_seconds(pid) for name, pid in pids.items()}
-            inside = await function_microseconds(store)
-            await whole_runs([client], count)
-            inside = await function_microseconds(store) - inside
-            figures.add("cpu.valkey_per_run", inside / count, "µs")
-            for name, pid in pids.items():
-                spent = (cpu_seconds(pid) - used[name]) * 1000 / count
-                figures.add(f"cpu.{name}", spent, "s per 1,000 runs")
+        used = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        inside = await function_microseconds(store)
+        await whole_runs([client], count)
+        inside = await function_microseconds(store) - inside
+        figures.add("cpu.valkey_per_run", inside / count, "µs")
+        for name, pid in pids.items():
+            spent = (cpu_seconds(pid) - used[name]) * 1000 / count
+            figures.add(f"cpu.{name}", spent, "s per 1,000 runs")

@@ -11,7 +11,7 @@ import json
 
 import corral
 from bench.figures import Figures, percentile
-from bench.load import BATCH, whole_runs
+from bench.load import BATCH, TEXT, whole_runs
 from bench.pace import at_rate
 from bench.peers import PEERS, Peer, install
 from bench.rig import Rig
@@ -60,7 +60,10 @@ async def _ours(rig: Rig, figures: Figures, seconds: int) -> None:
 
 
 async def _at(client: corral.Client, rate: int, count: int) -> list[float]:
-    await at_rate(rate, count, lambda due: client.submit_workflow("start", due))
+    async def submit(due: int) -> None:
+        await client.submit_workflow("start", {"at_ns": due, "text": TEXT})
+
+    await at_rate(rate, count, submit)
     found: list[float] = []
     while len(found) < count:
         run = await client.submit_workflow("latencies")

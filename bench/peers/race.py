@@ -20,6 +20,8 @@ from bench.pace import at_rate
 CALLERS = 64
 ROOM = 256
 WARM = 200
+# What each run carries.
+TEXT = "x" * 100
 SAY_SECONDS = 0.005
 # A number beyond it is a moment: of a machine that has been up for a second.
 MOMENTS = 1_000_000_000

@@ -7,6 +7,7 @@ import { Redis } from 'ioredis';
 const BATCH = 200;
 const ROOM = 256;
 const WARM = 200;
+const TEXT = 'x'.repeat(100);
 const START_NS = 50_000_000;
 
 function work(path) {
@@ -31,7 +32,7 @@ async function enqueue(queue, count) {
   for (let start = 0; start < count; start += BATCH) {
     const size = Math.min(BATCH, count - start);
     await queue.addBulk(
-      Array.from({ length: size }, (_, n) => ({ name: 'nothing', data: { number: start + n } })),
+      Array.from({ length: size }, (_, n) => ({ name: 'nothing', data: { number: start + n, text: TEXT } })),
     );
   }
 }
@@ -46,7 +47,7 @@ async function atRate(queue, count, rate) {
     const left = () => Number(due - process.hrtime.bigint()) / 1e6;
     if (left() > 2) await new Promise((resolve) => { setTimeout(resolve, left() - 1.5); });
     while (left() > 0) await new Promise((resolve) => { setImmediate(resolve); });
-    added.push(queue.add('nothing', { number, due: String(due) }));
+    added.push(queue.add('nothing', { number, text: TEXT, due: String(due) }));
   }
   await Promise.all(added);
 }

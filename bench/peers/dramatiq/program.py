@@ -8,7 +8,7 @@ import threading
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from bench.peers.race import Tally, arguments, race
+from bench.peers.race import TEXT, Tally, arguments, race
 
 MODULE = "bench.peers.dramatiq.program"
 THREADS = 8
@@ -20,7 +20,7 @@ def work(url: str) -> None:
     dramatiq.set_broker(broker)
 
     @dramatiq.actor(actor_name="nothing")
-    def nothing(number: int) -> int:
+    def nothing(number: int, text: str) -> int:
         tally.seen(number)
         return number
 
@@ -33,15 +33,15 @@ async def measure(url: str, runs: int, rate: int) -> None:
     dramatiq.set_broker(RedisBroker(url=url))
 
     @dramatiq.actor(actor_name="nothing")
-    def nothing(number: int) -> int:
+    def nothing(number: int, text: str) -> int:
         return number
 
     def send(number: int) -> None:
         for one in range(number):
-            nothing.send(one)
+            nothing.send(one, TEXT)
 
     async def enqueue(number: int) -> None:
-        await asyncio.to_thread(nothing.send, number)
+        await asyncio.to_thread(nothing.send, number, TEXT)
 
     async def enqueue_all(number: int) -> None:
         await asyncio.to_thread(send, number)

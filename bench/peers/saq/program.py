@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from saq import Worker
 from saq.queue.redis import RedisQueue
 
-from bench.peers.race import ROOM, Tally, arguments, at_once, race
+from bench.peers.race import ROOM, TEXT, Tally, arguments, at_once, race
 
 MODULE = "bench.peers.saq.program"
 
@@ -18,7 +18,7 @@ async def work(url: str) -> None:
     """Works until it is ended."""
     tally = Tally()
 
-    async def nothing(_: dict[str, Any], *, number: int) -> int:
+    async def nothing(_: dict[str, Any], *, number: int, text: str) -> int:
         tally.seen(number)
         return number
 
@@ -32,7 +32,7 @@ async def measure(url: str, runs: int, rate: int) -> None:
     await queue.connect()
 
     async def enqueue(number: int) -> None:
-        await queue.enqueue("nothing", number=number)
+        await queue.enqueue("nothing", number=number, text=TEXT)
 
     async def enqueue_all(number: int) -> None:
         await at_once(enqueue, number)

@@ -7,7 +7,7 @@ import asyncio
 from taskiq.api import run_receiver_task
 from taskiq_redis import RedisStreamBroker
 
-from bench.peers.race import ROOM, Tally, arguments, at_once, race
+from bench.peers.race import ROOM, TEXT, Tally, arguments, at_once, race
 
 MODULE = "bench.peers.taskiq.program"
 NAME = "bench:nothing"
@@ -19,7 +19,7 @@ async def work(url: str) -> None:
     broker.is_worker_process = True
 
     @broker.task(task_name=NAME)
-    async def nothing(number: int) -> int:
+    async def nothing(number: int, text: str) -> int:
         tally.seen(number)
         return number
 
@@ -31,15 +31,18 @@ async def measure(url: str, runs: int, rate: int) -> None:
     broker = RedisStreamBroker(url)
 
     @broker.task(task_name=NAME)
-    async def nothing(number: int) -> int:
+    async def nothing(number: int, text: str) -> int:
         return number
 
     await broker.startup()
 
-    async def enqueue_all(number: int) -> None:
-        await at_once(nothing.kiq, number)
+    async def enqueue(number: int) -> None:
+        await nothing.kiq(number, TEXT)
 
-    await race(MODULE, url, runs, rate, enqueue_all, nothing.kiq)
+    async def enqueue_all(number: int) -> None:
+        await at_once(enqueue, number)
+
+    await race(MODULE, url, runs, rate, enqueue_all, enqueue)
     await broker.shutdown()
 
 
