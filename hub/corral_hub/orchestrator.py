@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from corral_hub import filters, jobs, names
 from corral_hub.config import HubConfig
@@ -44,8 +46,7 @@ STAGES = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A run that is there now; `known` is what was there before under its id or key."""
 
     verdict: Submitted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 
 import msgspec
 
@@ -100,7 +100,7 @@ def to_run(request: SubmitRequest, max_payload: int, retention_ms: int) -> NewRu
         class_json="" if class_id == plain_class(kind, version)[0] else class_json,
     )
     return NewRun(
-        run=request.run_id or uuid.uuid4().hex,
+        run=request.run_id or os.urandom(16).hex(),
         job=jobs.encode(job).decode(),
         request=_request_digest(request),
         idem=idem_digest(request.idempotency_key) if request.idempotency_key else "",

@@ -1,6 +1,7 @@
 """What a worker and a hub say to each other, without any wire's types.
 
-Wires convert at the edge; the session core and the driver see only these.
+Wires convert at the edge; the session core and the driver see only these. Those of which there
+is one for each run are structs, which are made in a fraction of the time of a dataclass.
 """
 
 from __future__ import annotations
@@ -41,8 +42,7 @@ class Pong:
     number: int
 
 
-@dataclass(slots=True, frozen=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """A report about a run (an acknowledgement of mail included)."""
 
     report: Report
@@ -117,15 +117,13 @@ class Reject:
     field: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class Word:
+class Word(msgspec.Struct, frozen=True):
     """A letter for the worker: an assignment, a stop, a drain."""
 
     letter: Letter
 
 
-@dataclass(slots=True, frozen=True)
-class Acked:
+class Acked(msgspec.Struct, frozen=True):
     """What became of one report."""
 
     run: str
@@ -134,8 +132,7 @@ class Acked:
     verdict: str
 
 
-@dataclass(slots=True, frozen=True)
-class Acks:
+class Acks(msgspec.Struct, frozen=True):
     """What became of reports, in order."""
 
     items: tuple[Acked, ...]
