@@ -1,9 +1,9 @@
 """Group commit: concurrent calls travel together, and a lone one leaves at once.
 
-Owns the queue of one kind of traffic. While two batches are in flight the next one gathers;
-calls of one transition with the same head are put together up to the bound of a call.
-There is no timer. All calls may be repeated, so a batch whose reply was lost is sent
-again until the store answers or its callers have given up.
+Owns the queue of one kind of traffic. While a batch is in flight the next one gathers; calls of
+one transition with the same head are put together up to the bound of a call. A next one that
+has grown large does not wait for the reply. There is no timer. All calls may be repeated, so a
+batch whose reply was lost is sent again until the store answers or its callers have given up.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ ITEMS_PER_CALL = 256
 CALLS_PER_PIPELINE = 128
 # On their way at once: the server works on one while the hub writes the next and reads the last.
 PIPELINES = 2
+# Items that are worth a pipeline of their own; fewer cost less when more join them.
+LARGE = 64
 WAITING_CALLS = 20_000
 RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 
@@ -39,6 +41,11 @@ class Request:
     items: Sequence[Item]
     merge: bool
     reply: asyncio.Future[Any]
+
+    @property
+    def size(self) -> int:
+        """How many items it has; a call without any is as much work as one."""
+        return len(self.items) or 1
 
 
 @dataclass(slots=True)
@@ -108,6 +115,7 @@ class Lane:
         self._on_doubt = on_doubt
         self._doubtful: set[str] = set()
         self._waiting: list[Request] = []
+        self._items = 0
         self._wake = asyncio.Event()
 
     async def call(
@@ -131,7 +139,9 @@ class Lane:
         if len(self._waiting) >= WAITING_CALLS:
             raise StoreUnavailable(f"{WAITING_CALLS} calls wait for the store already; try later")
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Request(transition, namespace, root, head, items, merge, reply))
+        request = Request(transition, namespace, root, head, items, merge, reply)
+        self._waiting.append(request)
+        self._items += request.size
         self._wake.set()
         return await reply
 
@@ -145,7 +155,9 @@ class Lane:
                 for ended in [task for task in sending if task.done()]:
                     sending.discard(ended)
                     ended.result()
-                while self._waiting and len(sending) < PIPELINES:
+                while self._waiting and (
+                    not sending or (len(sending) < PIPELINES and self._items >= LARGE)
+                ):
                     task = asyncio.create_task(self._send(self._gather()))
                     task.add_done_callback(lambda _: self._wake.set())
                     sending.add(task)
@@ -170,6 +182,7 @@ class Lane:
             else:
                 break
             taken += 1
+        self._items -= sum(request.size for request in self._waiting[:taken])
         del self._waiting[:taken]
         return groups
 
