@@ -55,7 +55,7 @@ class Driver:
         self.core = SessionCore(
             lease_ms, ping_ms, now_ms(), move_at=now_ms() + move_after_ms, gate=gate
         )
-        self.ended = asyncio.Event()
+        self.ended = False
         self._principal = principal
         self._connection = connection
         self._grace_ms = grace_ms
@@ -135,7 +135,7 @@ class Driver:
             while self._out:
                 batch, self._out = self._out, []
                 await write(batch)
-            if self.ended.is_set():
+            if self.ended:
                 return
 
     async def close(self) -> None:
@@ -156,9 +156,9 @@ class Driver:
             self._out_ready.set()
 
     def _end(self, how: str) -> None:
-        if not self.ended.is_set():
+        if not self.ended:
             self._how = how
-            self.ended.set()
+            self.ended = True
             self._out_ready.set()
 
     async def _act(self, actions: Actions) -> None:

@@ -25,7 +25,8 @@ class Gathering:
         self._size = 0
         self._ended = False
         self._came = asyncio.Event()
-        self._taken = asyncio.Event()
+        # Made when it is needed: an event takes 760 bytes, and most workers never get so far.
+        self._taken: asyncio.Event | None = None
 
     async def fill(self, frames: AsyncIterator[Any]) -> None:
         """Reads to the end of the stream; raises what reading raises."""
@@ -35,7 +36,7 @@ class Gathering:
                 self._size += 0 if isinstance(frame, Malformed) else frame.ByteSize()
                 self._came.set()
                 while self._size >= GATHERED_BYTES:
-                    self._taken.clear()
+                    self._taken = asyncio.Event()
                     await self._taken.wait()
         finally:
             self._ended = True
@@ -47,5 +48,7 @@ class Gathering:
             self._came.clear()
             await self._came.wait()
         taken, self._frames, self._size = self._frames, [], 0
-        self._taken.set()
+        if self._taken is not None:
+            self._taken.set()
+            self._taken = None
         return taken

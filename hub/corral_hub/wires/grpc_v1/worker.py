@@ -104,10 +104,10 @@ class WorkerService:
         gathering = Gathering()
         async with anyio.create_task_group() as group:
             group.start_soon(gathering.fill, frames)
-            while not driver.ended.is_set() and (together := await gathering.take()):
+            while not driver.ended and (together := await gathering.take()):
                 await self._take(together, driver)
             group.cancel_scope.cancel()
-        if not driver.ended.is_set():
+        if not driver.ended:
             await driver.receive([])
             driver.hang_up()
 
