@@ -69,9 +69,11 @@ async function measure(path, count, rate) {
   await (rate ? atRate(queue, count, rate) : enqueue(queue, count));
   await until(WARM + count);
   const spent = (performance.now() - began) / 1000;
-  console.log(`RESULT ${JSON.stringify(rate ? { late_ms: late } : { runs_per_s: count / spent })}`);
   child.removeAllListeners('exit');
+  const gone = new Promise((resolve) => { child.once('exit', resolve); });
   child.kill('SIGKILL');
+  await gone;
+  console.log(`RESULT ${JSON.stringify(rate ? { late_ms: late } : { runs_per_s: count / spent })}`);
   process.exit(0);
 }
 
