@@ -50,8 +50,8 @@ FAULTS: dict[str, list[tuple[str, str, str]]] = {
     MAIL: [
         (
             "parts/mail",
-            "out[#out + 1] = pack(letter)",
-            "out[#out + 1] = pack(letter); unit.set_hand(u, keys.mail(u, s.id), run, false)",
+            "out[#out + 1] = letter",
+            "out[#out + 1] = letter; unit.set_hand(u, keys.mail(u, s.id), run, false)",
         ),
         ("parts/sessions", "mail.send(u, s, run, fence, 'run')", "local _ = run"),
     ],
@@ -63,7 +63,7 @@ FAULTS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     STEP: [("parts/steps", "call('HSET', key, step, json)", "local _ = json")],
-    FEED: [("parts/events", "'[' .. concat(u.feed, ',') .. ']'", "'[' .. u.feed[1] .. ']'")],
+    FEED: [("parts/events", "concat(u.feed, ',')", "u.feed[1] .. (u.feed[2] and ']' or '')")],
     STREAM: [mutations.FAULTS["no stream number"]],
 }
 
