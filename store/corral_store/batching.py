@@ -90,7 +90,7 @@ class _Group:
 
 
 class Lane:
-    """A queue of calls with one task that sends them.
+    """A queue of calls, and who has them sent.
 
     `prepare` is awaited with each namespace of a batch before it is sent, so that it has
     been entered over the present connections; `forget` is told of one that the server does

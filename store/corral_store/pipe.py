@@ -55,7 +55,7 @@ class Pipe:
             mine = shared.last
             shared.flying += 1
             try:
-                await write(shared.link, commands)
+                await _write(shared.link, commands)
             except BaseException:
                 await self._break(shared, mine)
                 raise
@@ -64,7 +64,7 @@ class Pipe:
                 await before.wait()
             if shared.broken:
                 raise redis_errors.ConnectionError("the connection failed before the replies")
-            replies = await read(shared.link, len(commands))
+            replies = await _read(shared.link, len(commands))
         except BaseException:
             await self._break(shared, mine)
             raise
@@ -85,16 +85,16 @@ class Pipe:
             await self._drop(shared.link)
 
 
-async def write(link: AbstractConnection, commands: list[Command]) -> None:
+async def _write(link: AbstractConnection, commands: list[Command]) -> None:
     """Writes commands as one piece.
 
-    This and `read` do what redis-py's own pipeline does, in a fifth of its time, which under
+    This and `_read` do what redis-py's own pipeline does, in a fifth of its time, which under
     many small calls was the largest part of a hub's.
     """
     await link.send_packed_command(link.pack_commands(commands), check_health=False)
 
 
-async def read(link: AbstractConnection, count: int) -> list[Any]:
+async def _read(link: AbstractConnection, count: int) -> list[Any]:
     """Reads so many replies; a refusal of the server is one of them."""
     replies: list[Any] = []
     for _ in range(count):

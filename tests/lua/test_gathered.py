@@ -142,3 +142,17 @@ def test_a_parked_run_that_a_worker_holds_waits_for_no_answer_any_more(world: Wo
     assert world.run("r1")["status"] == "running"
     assert "awaits" not in world.run("r1")
     world.sound()
+
+
+def test_a_class_is_known_from_a_run_of_the_call_that_was_there_already(world: World) -> None:
+    world.open("s1")
+    world.submit("r1")
+    world.complete("s1", "r1", world.fence("r1"))
+    world.gather()
+    # The text of the class goes with the first of them alone, and the class has ended.
+    world.submit("r1")
+    world.submit("r2")
+    world.flush()
+    world.gathered = None
+    assert world.client.hget(f"{world.root}run:r2", "status") in ("running", b"running")
+    world.sound()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from corral_store import Settings, Store
+from corral_store.batching import LARGE
 from corral_store.connection import Barrier, Call, Connection
 from corral_store.digests import plain_class, pool_of
 from corral_store.errors import (
@@ -51,6 +52,36 @@ async def test_concurrent_submits_travel_in_few_calls(
     assert [v.run for (v,) in verdicts] == [f"r{i}" for i in range(500)]
     calls = valkey_server.client().info("commandstats")["cmdstat_fcall"]["calls"]
     assert calls <= 5
+
+
+async def test_only_a_large_pipeline_leaves_beside_another(
+    own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Store(own_valkey.url, "a") as store:
+        t = store.namespace("n")
+        await t.submit([new_run("first")])
+        sent: list[int] = []
+        run = store.work.run
+
+        async def noted(calls: Sequence[Call], pipe: Pipe) -> list[object]:
+            sent.append(sum(len(call.arguments) - 1 for call in calls))
+            return await run(calls, pipe)
+
+        monkeypatch.setattr(store.work, "run", noted)
+        own_valkey.pause()
+        submits = [asyncio.create_task(t.submit([new_run("alone")]))]
+        await asyncio.wait(submits, timeout=0.1)
+        submits += [asyncio.create_task(t.submit([new_run(f"few{i}")])) for i in range(LARGE - 1)]
+        await asyncio.wait(submits, timeout=0.1)
+        assert sent == [1]
+        submits.append(asyncio.create_task(t.submit([new_run("enough")])))
+        await asyncio.wait(submits, timeout=0.1)
+        submits += [asyncio.create_task(t.submit([new_run(f"more{i}")])) for i in range(LARGE)]
+        await asyncio.wait(submits, timeout=0.1)
+        assert sent == [1, LARGE]
+        own_valkey.resume()
+        verdicts = await asyncio.gather(*submits)
+        assert {verdict.verdict for (verdict,) in verdicts} == {"accepted"}
 
 
 async def test_more_than_a_call_may_carry_is_refused(store: Store) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from corral.calls import Hubs
 from corral.ephemeral import ChunkGap, Ephemeral, EphemeralEvent, Position, StreamRestarted
 from corral.records import Event, GapInEvents, RunSnapshot, event_from_wire, run_from_wire
-from corral.subscription import Messages, before_gap
+from corral.subscription import Messages, gap_from_wire
 from corral_proto.v1 import orchestrator_pb2
 
 CHUNK = "chunk"
@@ -59,14 +59,9 @@ class RunFollowing:
                         for item in position.skip(message.gap):
                             yield item
                     case "gap":
-                        self.cursor = before_gap(message.gap)
-                        yield GapInEvents(
-                            run_id=self.run_id,
-                            first=message.gap.first,
-                            last=message.gap.last,
-                            reason=message.gap.reason,
-                            cursor=self.cursor,
-                        )
+                        gap = gap_from_wire(self.run_id, message.gap)
+                        self.cursor = gap.cursor
+                        yield gap
                     case "end":
                         for item in position.rest():
                             yield item

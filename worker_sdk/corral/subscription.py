@@ -60,14 +60,9 @@ class RunEvents:
                         self.cursor = event.cursor or self.cursor
                         yield event
                     case "gap":
-                        self.cursor = before_gap(message.gap)
-                        yield GapInEvents(
-                            run_id=self.run_id,
-                            first=message.gap.first,
-                            last=message.gap.last,
-                            reason=message.gap.reason,
-                            cursor=self.cursor,
-                        )
+                        gap = gap_from_wire(self.run_id, message.gap)
+                        self.cursor = gap.cursor
+                        yield gap
                     case "end":
                         self.ended = run_from_wire(message.end.run)
                         return
@@ -154,9 +149,15 @@ class AllEvents:
         )
 
 
-def before_gap(gap: orchestrator_pb2.SubscribeRunEventsResponse.Gap) -> str:
-    """The cursor behind which a run goes on after a gap: what is gone is not asked for again."""
-    return f"0-{gap.first - 1}" if gap.first > 1 else ""
+def gap_from_wire(run_id: str, gap: orchestrator_pb2.SubscribeRunEventsResponse.Gap) -> GapInEvents:
+    """A gap in a run's events; what is gone is not asked for again from its cursor on."""
+    return GapInEvents(
+        run_id=run_id,
+        first=gap.first,
+        last=gap.last,
+        reason=gap.reason,
+        cursor=f"0-{gap.first - 1}" if gap.first > 1 else "",
+    )
 
 
 def _is_beyond(message: orchestrator_pb2.SubscribeAllResponse, end: tuple[int, int]) -> bool:

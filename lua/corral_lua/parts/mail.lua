@@ -73,8 +73,9 @@ local function read_jobs(u)
   for i, job in ipairs(call('MGET', unpack(wanted))) do runs[i].job = job end
 end
 
--- The letters of this call for the calling hub, as MessagePack, '' for none. Beyond the bounds the rest is left to `news`,
--- so that no reply grows without a limit, nor what a hub has queued for one session.
+-- The letters of this call for the calling hub, as MessagePack, '' for none. Beyond the bounds
+-- the rest is left to `news`, so that no reply grows without a limit, nor what a hub has queued
+-- for one session.
 function mail.letters(u)
   if #u.mail == 0 then return '' end
   local out, bytes = {}, 0

@@ -250,7 +250,9 @@ class SessionThread:
                     self._host.ended(error)
 
     def _has_room(self) -> bool:
-        return self._stream is None or self._stream.waiting < MESSAGES_ON_THEIR_WAY
+        if self._stream is None:
+            return True
+        return self._stream.waiting + len(self._unsent) < MESSAGES_ON_THEIR_WAY
 
     def _flush(self) -> None:
         """Hands over what was said, all at once, as each time wakes a thread."""
