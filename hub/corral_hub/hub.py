@@ -64,7 +64,9 @@ class Hub:
         self._died = asyncio.Event()
         self._failure: HubFailed | None = None
         self._delivery = Delivery(self.registry)
-        self._subscriptions = Subscriptions(config.keepalive_ms)
+        self._subscriptions = Subscriptions(
+            config.keepalive_ms, lambda namespace: self._hints.following(namespace)
+        )
         self._limits = LimitsOf(
             Limits(config.max_waiting, config.max_payload_bytes),
             Path(config.limits_file) if config.limits_file else None,
