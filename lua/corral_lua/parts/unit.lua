@@ -38,9 +38,9 @@ function unit.open(root, hub)
     rate = values[19] and values[19] ~= '' and values[19],
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
     lines = { counts = {}, deficits = {}, first = {} },
-    candidates = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
-    runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
-    born = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
+    candidates = {}, fitting = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
+    runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, listed = {}, refs = {}, mail = {},
+    born = {}, made = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
     meta = {},
   }
   return u

@@ -45,14 +45,13 @@ end
 local function missing(u, class)
   u.stages = u.stages or {}
   if not u.stages[class.id] then
-    local stage = ''
-    if call('EXISTS', keys.fits(u, class.id)) == 0 then stage = place.stage(u, class) end
-    u.stages[class.id] = stage
+    u.stages[class.id] = place.fitting(u, class) > 0 and '' or place.stage(u, class)
   end
   return u.stages[class.id]
 end
 
--- True when only sessions with a budget of video memory offer the kind; once per call.
+-- True when only sessions with a budget of video memory offer the kind; once per call, and only
+-- for a class that none fits, as a large fleet has many pools.
 local function only_vram(u, kind)
   u.only_vram = u.only_vram or {}
   if u.only_vram[kind] == nil then
@@ -73,13 +72,11 @@ end
 local function refusal(u, kind, class, delay, wait)
   if u.full then return 'full', '' end
   if u.max_waiting > 0 then
-    u.listed = u.listed or {}
-    u.listed[kind] = u.listed[kind] or tonumber(call('ZSCORE', keys.at(u, 'kinds'), kind) or 0)
-    local waiting = u.listed[kind]
+    local waiting = line.listed(u, kind)
     for _, by in pairs(u.queue[kind] or {}) do waiting = waiting + by end
     if waiting >= u.max_waiting then return 'queue_full', '' end
   end
-  if class.vram_mb == 0 and only_vram(u, kind) then return 'vram_required', '' end
+  if class.vram_mb == 0 and missing(u, class) ~= '' and only_vram(u, kind) then return 'vram_required', '' end
   if wait == 0 and delay == 0 then
     if line.waiting(u, kind, class.id) > 0 or u.budget <= 0 or not place.search(u, class, '') then
       return 'no_worker', place.stage(u, class)
