@@ -23,6 +23,7 @@ class Calls:
 
     def __init__(self, hub: ScriptedHub) -> None:
         self.seen: list[list[str]] = []
+        self.shared = 0
         hub.calls["SubmitWorkflow"] = self.one
         hub.calls["SubmitWorkflows"] = self.many
 
@@ -31,6 +32,7 @@ class Calls:
         return _accepted(request)
 
     def many(self, request: Any, context: Any) -> Any:
+        self.shared += 1
         self.seen.append([run.run_id for run in request.runs])
         return pb.SubmitWorkflowsResponse(items=[_outcome(run) for run in request.runs])
 
@@ -46,28 +48,48 @@ def _outcome(run: Any) -> pb.SubmitWorkflowsResponse.Item:
     return pb.SubmitWorkflowsResponse.Item(accepted=_accepted(run))
 
 
-async def test_submits_of_one_moment_go_in_one_call_and_a_single_one_alone(
-    hub: ScriptedHub,
-) -> None:
+async def together(
+    client: corral.Client, *submits: corral.Submit[Any], timeout: float | None = None
+) -> list[Any]:
+    """Submits while a call is on its way; gives the outcomes of all but that call."""
+    runs = [corral.Submit("w", run_id="ahead"), *submits]
+    calls = [
+        client.submit_workflow(run.workflow, run_id=run.run_id, timeout=timeout) for run in runs
+    ]
+    return (await asyncio.gather(*calls, return_exceptions=True))[1:]
+
+
+def some(count: int) -> list[corral.Submit[Any]]:
+    return [corral.Submit("w", run_id=f"r{n}") for n in range(count)]
+
+
+async def test_submits_of_one_moment_go_in_one_call_behind_the_first(hub: ScriptedHub) -> None:
+    calls = Calls(hub)
+    names = [f"r{n}" for n in range(50)]
+    async with corral.Client(hub.address) as client:
+        for _ in range(2):
+            runs = await together(client, *some(50))
+            assert [run.run_id for run in runs] == names
+    assert sorted(calls.seen) == [["ahead"], ["ahead"], names, names]
+
+
+async def test_one_of_a_moment_goes_alone(hub: ScriptedHub) -> None:
     calls = Calls(hub)
     async with corral.Client(hub.address) as client:
-        runs = await asyncio.gather(
-            *(client.submit_workflow("w", run_id=f"r{n}") for n in range(50))
-        )
-        single = await client.submit_workflow("w", run_id="single")
-    assert [run.run_id for run in runs] == [f"r{n}" for n in range(50)]
-    assert single.run_id == "single"
-    assert calls.seen == [[f"r{n}" for n in range(50)], ["single"]]
+        await client.submit_workflow("w", run_id="single")
+        (run,) = await together(client, *some(1))
+    assert run.run_id == "r0"
+    assert (sorted(calls.seen), calls.shared) == ([["ahead"], ["r0"], ["single"]], 0)
 
 
 async def test_each_has_its_own_verdict(hub: ScriptedHub) -> None:
     Calls(hub)
     async with corral.Client(hub.address) as client:
-        good, bad, other = await asyncio.gather(
-            client.submit_workflow("good", run_id="a"),
-            client.submit_workflow("bad", run_id="b"),
-            client.submit_workflow("good", run_id="c"),
-            return_exceptions=True,
+        good, bad, other = await together(
+            client,
+            corral.Submit("good", run_id="a"),
+            corral.Submit("bad", run_id="b"),
+            corral.Submit("good", run_id="c"),
         )
     assert isinstance(good, corral.Run)
     assert isinstance(bad, corral.NoMatchingWorker)
@@ -79,8 +101,8 @@ async def test_what_is_too_much_for_one_call_goes_in_several(hub: ScriptedHub) -
     calls = Calls(hub)
     large = "x" * 1_000_000
     async with corral.Client(hub.address) as client:
-        runs = await asyncio.gather(*(client.submit_workflow("w", large) for _ in range(7)))
-    assert sorted(len(call) for call in calls.seen) == [1, 3, 3]
+        runs = await asyncio.gather(*(client.submit_workflow("w", large) for _ in range(8)))
+    assert sorted(len(call) for call in calls.seen) == [1, 1, 3, 3]
     assert sorted(run.run_id for run in runs) == sorted(
         run_id for call in calls.seen for run_id in call
     )
@@ -90,9 +112,9 @@ async def test_submits_with_different_times_share_no_call(hub: ScriptedHub) -> N
     calls = Calls(hub)
     async with corral.Client(hub.address) as client:
         await asyncio.gather(
-            *(client.submit_workflow("w", run_id=f"r{n}", timeout=5 + n % 2) for n in range(4))
+            *(client.submit_workflow("w", run_id=f"r{n}", timeout=5 + n % 2) for n in range(5))
         )
-    assert sorted(calls.seen) == [["r0", "r2"], ["r1", "r3"]]
+    assert sorted(calls.seen) == [["r0"], ["r1", "r3"], ["r2", "r4"]]
 
 
 async def test_a_failed_call_is_an_error_of_its_own_for_each(hub: ScriptedHub) -> None:
@@ -102,11 +124,10 @@ async def test_a_failed_call_is_an_error_of_its_own_for_each(hub: ScriptedHub) -
             field="namespace",
         )  # fmt: skip
 
+    Calls(hub)
     hub.calls["SubmitWorkflows"] = denied
     async with corral.Client(hub.address) as client:
-        errors = await asyncio.gather(
-            *(client.submit_workflow("w") for _ in range(3)), return_exceptions=True
-        )
+        errors = await together(client, *some(3))
     for error in errors:
         assert isinstance(error, corral.PermissionDenied)
         assert (str(error), error.field) == ("no", "namespace")
@@ -119,36 +140,37 @@ async def test_a_shared_call_goes_to_the_next_hub_with_the_same_ids(make_hub: Hu
     dead.kill()
     calls = Calls(alive)
     async with corral.Client([dead.address, alive.address]) as client:
-        await asyncio.gather(*(client.submit_workflow("w", run_id=f"r{n}") for n in range(3)))
-    assert calls.seen == [["r0", "r1", "r2"]]
+        await together(client, *some(3))
+    assert sorted(calls.seen) == [["ahead"], ["r0", "r1", "r2"]]
 
 
 async def test_no_hub_in_time_is_said_to_each() -> None:
     async with corral.Client("127.0.0.1:1") as client:
-        errors = await asyncio.gather(
-            *(client.submit_workflow("w", timeout=0.3) for _ in range(3)), return_exceptions=True
-        )
+        errors = await together(client, *some(3), timeout=0.3)
     assert [type(error) for error in errors] == [corral.NoHub] * 3
 
 
-class Held:
+class Held(Calls):
     """Holds a shared call until the test lets it go."""
 
     def __init__(self, hub: ScriptedHub) -> None:
+        super().__init__(hub)
         self.called, self.ended, self.go = threading.Event(), threading.Event(), threading.Event()
-        hub.calls["SubmitWorkflows"] = self.many
 
     def many(self, request: Any, context: Any) -> Any:
         context.add_callback(self.ended.set)
         self.called.set()
         self.go.wait(10)
-        return pb.SubmitWorkflowsResponse(items=[_outcome(run) for run in request.runs])
+        return super().many(request, context)
 
 
 async def _tasks(client: corral.Client, held: Held) -> list[asyncio.Task[corral.Run[Any]]]:
-    tasks = [asyncio.create_task(client.submit_workflow("w", run_id=f"r{n}")) for n in range(3)]
+    """Three submits that wait for one held call."""
+    names = ["ahead", "r0", "r1", "r2"]
+    tasks = [asyncio.create_task(client.submit_workflow("w", run_id=name)) for name in names]
     assert await asyncio.to_thread(held.called.wait, 10)
-    return tasks
+    await tasks[0]
+    return tasks[1:]
 
 
 async def test_who_gives_up_takes_nothing_from_the_others(hub: ScriptedHub) -> None:
@@ -176,14 +198,15 @@ async def test_when_all_have_given_up_the_call_ends(hub: ScriptedHub) -> None:
 
 async def test_one_that_was_cancelled_before_it_left_is_not_sent(hub: ScriptedHub) -> None:
     calls = Calls(hub)
+    names = ("ahead", "r1", "r2")
     async with corral.Client(hub.address) as client:
-        tasks = [asyncio.create_task(client.submit_workflow("w", run_id=f"r{n}")) for n in (1, 2)]
-        # Both have asked when the first turn of the loop is over; the call leaves in the next.
+        tasks = [asyncio.create_task(client.submit_workflow("w", run_id=name)) for name in names]
+        # All have asked when the first turn of the loop is over; the call leaves in the next.
         await asyncio.sleep(0)
-        tasks[0].cancel()
+        tasks[1].cancel()
         await asyncio.wait(tasks)
-        assert tasks[1].result().run_id == "r2"
-    assert calls.seen == [["r2"]]
+        assert tasks[2].result().run_id == "r2"
+    assert sorted(calls.seen) == [["ahead"], ["r2"]]
 
 
 async def test_a_closed_client_says_so_to_each(hub: ScriptedHub) -> None:
@@ -194,18 +217,16 @@ async def test_a_closed_client_says_so_to_each(hub: ScriptedHub) -> None:
     held.go.set()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [corral.Unavailable] * 3
-    outcomes = await asyncio.gather(
-        *(client.submit_workflow("w") for _ in range(2)), return_exceptions=True
-    )
-    assert [type(outcome) for outcome in outcomes] == [corral.CorralError] * 2
+    assert [type(outcome) for outcome in await together(client, *some(2))] == [
+        corral.CorralError
+    ] * 2
 
 
 async def test_a_hub_that_answers_for_too_few_is_an_error(hub: ScriptedHub) -> None:
+    Calls(hub)
     hub.calls["SubmitWorkflows"] = lambda request, context: pb.SubmitWorkflowsResponse()
     async with corral.Client(hub.address) as client:
-        outcomes = await asyncio.gather(
-            *(client.submit_workflow("w") for _ in range(2)), return_exceptions=True
-        )
+        outcomes = await together(client, *some(2))
         assert [type(outcome) for outcome in outcomes] == [corral.InternalHubError] * 2
         with pytest.raises(corral.InternalHubError, match="0 of 1"):
             await client.submit_workflows([corral.Submit("w")])

@@ -1,9 +1,9 @@
 """Puts submits that are made at the same moment into one call.
 
-Those of one turn of the event loop go together, e.g. all of an `asyncio.gather`; one that is
-alone goes alone, at once. So nothing waits for others to come, and many tasks that submit one
-run each cost a hub little more than one list of runs: whoever was answered together asks
-again together.
+While a call is on its way, those of one turn of the event loop go together, e.g. all but the
+first of an `asyncio.gather`; without any on its way one goes at once, alone. So nothing waits for
+others to come, and many tasks that submit one run each cost a hub little more than one list of
+runs: whoever was answered together asks again together.
 """
 
 from __future__ import annotations
@@ -32,12 +32,16 @@ class Submitter:
     def __init__(self, hubs: Hubs) -> None:
         self._hubs = hubs
         self._asked: list[_Asked] = []
+        # Calls on their way.
+        self._flying = 0
 
     async def one(
         self, request: pb.SubmitWorkflowRequest, timeout: float
     ) -> pb.SubmitWorkflowResponse:
         """Submits a run, for at most `timeout` seconds; raises the refusal, or what the call
         raised."""
+        if not self._flying:
+            return await self._alone(request, timeout)
         if not self._asked:
             asyncio.get_running_loop().call_soon(self._leave)
         asked = _Asked(request, timeout)
@@ -48,16 +52,27 @@ class Submitter:
             if asked.shared is not None:
                 asked.shared.left_by_one()
             raise
-        if answer is None:
+        return await self._alone(request, timeout) if answer is None else answer
+
+    async def _alone(
+        self, request: pb.SubmitWorkflowRequest, timeout: float
+    ) -> pb.SubmitWorkflowResponse:
+        self._flying += 1
+        try:
             return await self._hubs.call(_ONE, request, timeout)
-        return answer
+        finally:
+            self._flying -= 1
 
     async def many(
         self, requests: Sequence[pb.SubmitWorkflowRequest], timeout: float
     ) -> Sequence[pb.SubmitWorkflowsResponse.Item]:
         """Makes one call; gives a verdict for each run, in order."""
         call = pb.SubmitWorkflowsRequest(runs=requests)
-        items = (await self._hubs.call(_MANY, call, timeout)).items
+        self._flying += 1
+        try:
+            items = (await self._hubs.call(_MANY, call, timeout)).items
+        finally:
+            self._flying -= 1
         if len(items) != len(requests):
             raise InternalHubError(
                 f"The hub answered for {len(items)} of {len(requests)} runs; what became of them "
