@@ -87,7 +87,7 @@ local function refusal(u, kind, class, delay, wait)
   return nil
 end
 
--- The run as it is asked for. `changed` is what is written, the rest what is read in the call.
+-- The run as it is asked for. `list` is what is written, the rest what is read in the call.
 local function accept(u, asked, class)
   local id, kind = asked.run, asked.kind
   local priority, flow = asked.priority and text(asked.priority) or PRIORITY, asked.flow or FLOW
@@ -99,23 +99,23 @@ local function accept(u, asked, class)
     retention = text(max(tonumber(retention), WINDOW_MS))
   end
   local place_, version = text(line.new_place(u, tonumber(priority))), text(asked.version or 0)
-  local changed = {
-    status = 'pending', request = asked.request, kind = kind, class = class.id,
-    submitted = u.now_text, place = place_,
+  local list = {
+    'request', asked.request, 'kind', kind, 'class', class.id, 'submitted', u.now_text,
+    'place', place_,
   }
   local r = {
-    id = id, changed = changed, job = asked.job, request = asked.request, kind = kind,
+    id = id, list = list, job = asked.job, request = asked.request, kind = kind,
     class = class.id, submitted = u.now_text, place = place_, version = version, flow = flow,
     priority = priority, band = band_of(priority), workflow = asked.workflow, max_lost = max_lost,
     retention = retention,
   }
   u.runs[id] = r
-  if priority ~= PRIORITY then changed.priority = priority end
-  if flow ~= FLOW then changed.flow = flow end
-  if kind ~= 'workflow:' .. r.workflow then changed.workflow = r.workflow end
-  if max_lost ~= MAX_LOST then changed.max_lost = max_lost end
-  if retention ~= RETENTION_MS then changed.retention = retention end
-  if version ~= '0' then changed.version = version end
+  if priority ~= PRIORITY then unit.set(r, 'priority', priority) end
+  if flow ~= FLOW then unit.set(r, 'flow', flow) end
+  if kind ~= 'workflow:' .. r.workflow then unit.set(r, 'workflow', r.workflow) end
+  if max_lost ~= MAX_LOST then unit.set(r, 'max_lost', max_lost) end
+  if retention ~= RETENTION_MS then unit.set(r, 'retention', retention) end
+  if version ~= '0' then unit.set(r, 'version', version) end
   if asked.idem then unit.set(r, 'idem', asked.idem) end
   if asked.weight then unit.set(r, 'weight', text(asked.weight)) end
   if asked.vram_mb then unit.set(r, 'vram', text(asked.vram_mb)) end
