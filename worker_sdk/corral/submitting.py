@@ -1,9 +1,9 @@
 """Puts submits that are made at the same moment into one call.
 
-While a call is on its way, those of one turn of the event loop go together, e.g. all but the
-first of an `asyncio.gather`; without any on its way one goes at once, alone. So nothing waits for
-others to come, and many tasks that submit one run each cost a hub little more than one list of
-runs: whoever was answered together asks again together.
+Those of one turn of the event loop go together, e.g. all of an `asyncio.gather`. So nothing waits
+for others to come, and many tasks that submit one run each cost a hub little more than one list
+of runs: whoever was answered together asks again together. Where none has had company for a while,
+one goes at once, which saves it the turn.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ _MANY = Method[pb.SubmitWorkflowsRequest, pb.SubmitWorkflowsResponse](
     "SubmitWorkflows", pb.SubmitWorkflowsResponse.FromString
 )
 
+# Submits in a row without company, after which none is expected.
+LONELY = 16
+
 
 class Submitter:
     """Submits of one client. All methods belong to one event loop."""
@@ -32,15 +35,16 @@ class Submitter:
     def __init__(self, hubs: Hubs) -> None:
         self._hubs = hubs
         self._asked: list[_Asked] = []
-        # Calls on their way.
+        # Calls on their way, and submits without company since the last that had some.
         self._flying = 0
+        self._lonely = LONELY
 
     async def one(
         self, request: pb.SubmitWorkflowRequest, timeout: float
     ) -> pb.SubmitWorkflowResponse:
         """Submits a run, for at most `timeout` seconds; raises the refusal, or what the call
         raised."""
-        if not self._flying:
+        if self._lonely >= LONELY and not self._flying:
             return await self._alone(request, timeout)
         if not self._asked:
             asyncio.get_running_loop().call_soon(self._leave)
@@ -87,6 +91,7 @@ class Submitter:
             # Else its task was cancelled already.
             if not asked.answer.done():
                 by_time.setdefault(asked.timeout, []).append(asked)
+        self._lonely = 0 if len(self._asked) > 1 else self._lonely + 1
         self._asked = []
         for timeout, group in by_time.items():
             rest = iter(group)
