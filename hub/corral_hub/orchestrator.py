@@ -34,7 +34,7 @@ from corral_store.transitions import Transitions
 
 SUBMIT_LIMIT = 1000
 # Fewer in a part cost the store more for each run; with more it waits for the first part.
-RUNS_PER_PART = 64
+RUNS_PER_PART = 100
 CHARACTERS_PER_PART = 2_000_000
 # Runs that are read before the loop goes round.
 RUNS_PER_TURN = 16
