@@ -27,7 +27,6 @@ SOURCES = {
 }  # fmt: skip
 DUE = (
     "leases", "offers", "delays", "deadlines", "questions", "retention", "rings", "tombstones",
-    "classes",
 )  # fmt: skip
 
 

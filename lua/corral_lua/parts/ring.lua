@@ -118,7 +118,8 @@ end
 function ring.finish(u, r)
   if r.listens then
     call('DEL', keys.listens(u, r.id))
-    unit.unset(u, r, 'listens')
+    call('HDEL', keys.run(u, r.id), 'listens')
+    r.listens, r.changed.listens = nil, nil
   end
   if r.ring then call('ZADD', keys.due(u, 'rings'), text(u.now + RING_MS), r.id) end
 end
