@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import grpc.aio
 
 import corral
+from corral_proto.v1 import orchestrator_pb2 as pb
 
 BATCH = 200
 # Calls at once: enough that a hub can put them together.
@@ -15,14 +19,32 @@ CALLERS = 64
 TEXT = "x" * 100
 
 
-async def one_by_one(client: corral.Client, count: int) -> tuple[float, float]:
-    """Submits runs in single calls, some at once, and waits for all results; gives the submits
-    and the whole runs per second."""
+Submit = Callable[[], Awaitable[object]]
+
+
+def through(client: corral.Client) -> Submit:
+    """Gives what submits one run through the SDK, which sends together what is asked together."""
+    return lambda: client.submit_workflow("nothing", TEXT)
+
+
+def calling(channel: grpc.aio.Channel) -> Submit:
+    """Gives what submits one run in a gRPC call of its own, as a program in any language does."""
+    call: Any = channel.unary_unary(
+        "/corral.v1.Orchestrator/SubmitWorkflow",
+        request_serializer=pb.SubmitWorkflowRequest.SerializeToString,
+        response_deserializer=pb.SubmitWorkflowResponse.FromString,
+    )
+    return lambda: call(corral.Submit("nothing", TEXT).request)
+
+
+async def one_by_one(client: corral.Client, submit: Submit, count: int) -> tuple[float, float]:
+    """Submits runs one by one, some at once, and waits for all results; gives the submits and
+    the whole runs per second."""
     numbers = iter(range(count))
 
     async def caller() -> None:
         for _ in numbers:
-            await client.submit_workflow("nothing", TEXT)
+            await submit()
 
     before = await _completed(client)
     began = time.perf_counter()

@@ -54,6 +54,7 @@ TARGETS = (
     _least("batches", "whole runs over the best Python peer", "batches.corral", 5, *PYTHON_PEERS),
     _least("batches", "whole runs over BullMQ in bulk", "batches.corral", 2, "batches.bullmq"),
     _least("singles", "whole single runs over bare calls", "singles.whole", 0.5, "singles.echo"),
+    _least("singles", "the same, a gRPC call for each", "singles.calls", 0.5, "singles.echo"),
     _most("latency", "submit to start, 100 runs/s, p50 in ms", "latency.100.p50", 2),
     _most(
         "latency", "the same over the quickest peer", "latency.100.p50", 2,

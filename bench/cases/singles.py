@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import grpc.aio
+
 import corral
-from bench.cases.limits import ECHO, READY, echo_calls
+from bench.cases.limits import ECHO, OPTIONS, READY, echo_calls
 from bench.figures import Figures
-from bench.load import BATCH, one_by_one
+from bench.load import BATCH, calling, one_by_one, through
 from bench.rig import Rig
 
 
 async def singles(rig: Rig, figures: Figures) -> None:
-    """Submits in calls of one and whole runs per second, in turns with bare echo calls."""
+    """Submits and whole runs per second through the SDK, whole runs with a gRPC call for each,
+    in turns with bare echo calls."""
     count = rig.size(3000, 20_000)
     async with (
         rig.process(*ECHO, ready=READY) as (_, echo),
@@ -18,10 +21,13 @@ async def singles(rig: Rig, figures: Figures) -> None:
         rig.hub(valkey.url) as (_, address),
         rig.worker(address),
         corral.Client(address) as client,
+        grpc.aio.insecure_channel(address, OPTIONS) as channel,
     ):
-        await one_by_one(client, BATCH)
+        await one_by_one(client, through(client), BATCH)
         for _ in range(rig.rounds):
             figures.add("singles.echo", await echo_calls(echo, count), "/s")
-            submits, whole = await one_by_one(client, count)
+            submits, whole = await one_by_one(client, through(client), count)
             figures.add("singles.submits", submits, "/s")
             figures.add("singles.whole", whole, "/s")
+            _, whole = await one_by_one(client, calling(channel), count)
+            figures.add("singles.calls", whole, "/s")

@@ -64,7 +64,9 @@ class Hub:
         self._died = asyncio.Event()
         self._failure: HubFailed | None = None
         self._delivery = Delivery(self.registry)
-        self._subscriptions = Subscriptions(config.keepalive_ms)
+        self._subscriptions = Subscriptions(
+            config.keepalive_ms, lambda namespace: self._hints.following(namespace)
+        )
         self._limits = LimitsOf(
             Limits(config.max_waiting, config.max_payload_bytes),
             Path(config.limits_file) if config.limits_file else None,
@@ -107,6 +109,7 @@ class Hub:
             self._namespace,
             self._access,
         )
+        self._namespaces: dict[str, Transitions] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -182,15 +185,19 @@ class Hub:
         log.info("hub has stopped", hub=self.config.name)
 
     def _namespace(self, name: str) -> Transitions:
-        known = self._store.names()
-        if name not in known and len(known) >= self.config.max_namespaces:
+        known = self._namespaces.get(name)
+        if known is not None:
+            return known
+        if len(self._namespaces) >= self.config.max_namespaces:
             raise ResourceExhausted(
-                f"this hub serves {len(known)} namespaces, as many as it may (max_namespaces)",
+                f"this hub serves {len(self._namespaces)} namespaces, as many as it may "
+                "(max_namespaces)",
                 field="corral-namespace",
                 limit=str(self.config.max_namespaces),
             )
         self._hints.listen(name)
-        return self._store.namespace(name)
+        found = self._namespaces[name] = self._store.namespace(name)
+        return found
 
     def _settings(self, namespace: str) -> Settings:
         config, limits = self.config, self._limits.of(namespace)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
+from typing import Self
 
 import msgspec
 
@@ -26,12 +27,17 @@ from corral_hub.errors import (
 from corral_hub.limits import Limits, LimitsOf, queue_full, rate_limited
 from corral_hub.requests import SubmitRequest, class_text, to_run
 from corral_store.batching import ITEMS_PER_CALL
+from corral_store.ending import cancel_all
 from corral_store.filters import RunFilter, WorkerFilter
 from corral_store.records import Described, Explained, NewRun, SessionRow, Stats, Submitted
 from corral_store.transitions import Transitions
 
 SUBMIT_LIMIT = 1000
-CHARACTERS_PER_CALL = 8_000_000
+# Fewer in a part cost the store more for each run; with more it waits for the first part.
+RUNS_PER_PART = 100
+CHARACTERS_PER_PART = 2_000_000
+# Runs that are read before the loop goes round.
+RUNS_PER_TURN = 16
 SCORE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 DRAINS_PER_CALL = 64
 LIVE = ("pending", "delayed", "offered", "running", "parked")
@@ -62,28 +68,57 @@ class Orchestrator:
         self._config = config
         self._limits = limits
 
-    async def submit(
-        self, transitions: Transitions, requests: Sequence[SubmitRequest]
-    ) -> list[Accepted | HubError]:
-        """Accepts up to 1,000 runs in steps; each has its own verdict.
+    async def submit_one(self, transitions: Transitions, request: SubmitRequest) -> Accepted:
+        """Accepts a run. Raises what it is refused with, and store errors."""
+        limits = self._limits.of(transitions.namespace)
+        run = to_run(request, limits.max_payload_bytes, self._config.retention_ms)
+        verdicts = await transitions.submit([run])
+        (item,) = await self._outcomes(transitions, [run], verdicts, limits)
+        if isinstance(item, HubError):
+            raise item
+        return item
 
-        Raises InvalidRequest for too many, and store errors.
+    async def submit(
+        self, transitions: Transitions, requests: Iterable[SubmitRequest | HubError]
+    ) -> AsyncGenerator[list[Accepted | HubError]]:
+        """Accepts runs in parts and gives the outcomes of each part, in order; an error among
+        the requests is its own outcome.
+
+        While the store has one part the next is read, and the workers begin with the first.
+        Raises store errors: then earlier parts stand, and what became of later ones is unknown.
         """
-        check_count(len(requests))
-        out: list[Accepted | HubError | None] = [None] * len(requests)
-        runs: list[tuple[int, NewRun]] = []
-        limits, retention_ms = self._limits.of(transitions.namespace), self._config.retention_ms
-        for i, request in enumerate(requests):
-            try:
-                runs.append((i, to_run(request, limits.max_payload_bytes, retention_ms)))
-            except HubError as error:
-                out[i] = error
-        for part in _steps(runs):
-            verdicts = await transitions.submit([run for _, run in part])
-            known = await self._known(transitions, verdicts)
-            for (i, run), verdict in zip(part, verdicts, strict=True):
-                out[i] = _verdict(run, verdict, known.get(verdict.run), limits)
-        return [item for item in out if item is not None]
+        limits = self._limits.of(transitions.namespace)
+        parts: list[_Part] = []
+        try:
+            part = _Part()
+            for count, request in enumerate(requests, start=1):
+                part.take(request, limits.max_payload_bytes, self._config.retention_ms)
+                if part.full:
+                    parts.append(part.leave(transitions))
+                    part = _Part()
+                if count % RUNS_PER_TURN == 0:
+                    # Parts leave meanwhile, and whoever sends one run does not wait for many.
+                    await asyncio.sleep(0)
+            parts.append(part.leave(transitions))
+            for part in parts:
+                verdicts = await part.verdicts()
+                outcomes = iter(await self._outcomes(transitions, part.runs, verdicts, limits))
+                yield [error or next(outcomes) for error in part.errors]
+        finally:
+            await _forget([part.call for part in parts if part.call is not None])
+
+    async def _outcomes(
+        self,
+        transitions: Transitions,
+        runs: Sequence[NewRun],
+        verdicts: Sequence[Submitted],
+        limits: Limits,
+    ) -> list[Accepted | HubError]:
+        known = await self._known(transitions, verdicts)
+        return [
+            _verdict(run, verdict, known.get(verdict.run), limits)
+            for run, verdict in zip(runs, verdicts, strict=True)
+        ]
 
     async def _known(
         self, transitions: Transitions, verdicts: Sequence[Submitted]
@@ -260,16 +295,52 @@ def not_found(run: str) -> RunNotFound:
     )
 
 
-def _steps(runs: list[tuple[int, NewRun]]) -> list[list[tuple[int, NewRun]]]:
-    steps: list[list[tuple[int, NewRun]]] = []
-    size = 0
-    for item in runs:
-        size += len(item[1].job)
-        if not steps or len(steps[-1]) >= ITEMS_PER_CALL or size > CHARACTERS_PER_CALL:
-            steps.append([])
-            size = len(item[1].job)
-        steps[-1].append(item)
-    return steps
+async def _forget(calls: list[asyncio.Task[list[Submitted]]]) -> None:
+    """Ends calls that nobody waits for any more."""
+    await cancel_all(calls)
+    for call in calls:
+        # Looked at, or asyncio says that nobody did.
+        if not call.cancelled():
+            call.exception()
+
+
+class _Part:
+    """Runs that go to the store in one call, and among them the requests that are refused here.
+
+    `errors` has an entry for each request, None for a run; `call` is there behind `leave`.
+    """
+
+    def __init__(self) -> None:
+        self.runs: list[NewRun] = []
+        self.errors: list[HubError | None] = []
+        self.call: asyncio.Task[list[Submitted]] | None = None
+        self._size = 0
+
+    @property
+    def full(self) -> bool:
+        """True when the next request belongs to another part."""
+        return len(self.errors) >= RUNS_PER_PART or self._size >= CHARACTERS_PER_PART
+
+    def take(self, request: SubmitRequest | HubError, max_payload: int, retention_ms: int) -> None:
+        """Checks a request, and adds it."""
+        error = request if isinstance(request, HubError) else None
+        if not isinstance(request, HubError):
+            try:
+                self.runs.append(to_run(request, max_payload, retention_ms))
+                self._size += len(self.runs[-1].job)
+            except HubError as refusal:
+                error = refusal
+        self.errors.append(error)
+
+    def leave(self, transitions: Transitions) -> Self:
+        """Begins the call."""
+        if self.runs:
+            self.call = asyncio.create_task(transitions.submit(self.runs))
+        return self
+
+    async def verdicts(self) -> list[Submitted]:
+        """What the store says of each run."""
+        return await self.call if self.call is not None else []
 
 
 def _verdict(

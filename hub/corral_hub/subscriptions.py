@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +25,8 @@ from corral_store.transitions import Transitions
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 POLL_SECONDS = 1.0
 PAGE = 256
+
+KeyT = TypeVar("KeyT")
 
 
 class Happened(msgspec.Struct):
@@ -80,10 +84,14 @@ _feed = msgspec.json.Decoder(list[FeedEvent])
 
 
 class Subscriptions:
-    """Wakes those who wait for events. `keepalive_ms`: between signs of life."""
+    """Wakes those who wait for events. `keepalive_ms`: between signs of life. `following`:
+    makes `hint` be called for a namespace, as long as one is inside."""
 
-    def __init__(self, keepalive_ms: int) -> None:
+    def __init__(
+        self, keepalive_ms: int, following: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
         self._keepalive = keepalive_ms / 1000
+        self._following = following
         self._closed = False
         self._runs: dict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._feeds: dict[str, set[asyncio.Event]] = defaultdict(set)
@@ -123,11 +131,8 @@ class Subscriptions:
         # No epoch yet: the first read finds out whether the store still has the event of the
         # cursor, as every read does that finds the store restarted or replaced.
         epoch = -1
-        woken = asyncio.Event()
-        waiting = self._runs[transitions.namespace, run]
-        waiting.add(woken)
         quiet = _now()
-        try:
+        with self._woken(transitions.namespace, self._runs, (transitions.namespace, run)) as woken:
             while True:
                 woken.clear()
                 (found,), now_epoch = await transitions.read_events([run], at.number, PAGE)
@@ -157,10 +162,6 @@ class Subscriptions:
                     if _now() - quiet > self._keepalive:
                         quiet = _now()
                         yield Quiet(cursors.of_run(run, epoch, at))
-        finally:
-            waiting.discard(woken)
-            if not waiting:
-                self._runs.pop((transitions.namespace, run), None)
 
     async def all(
         self,
@@ -172,10 +173,8 @@ class Subscriptions:
         next. Says how far it is as soon as it has read all that there was, and from then on when
         nothing has passed for a while.
         """
-        woken = asyncio.Event()
-        waiting = self._feeds[transitions.namespace]
-        waiting.add(woken)
-        try:
+        name = transitions.namespace
+        with self._woken(name, self._feeds, name) as woken:
             after, skip, gap = await self._start(transitions, cursor)
             if gap is not None:
                 yield gap
@@ -207,8 +206,21 @@ class Subscriptions:
                 if _now() - quiet > self._keepalive:
                     quiet = _now()
                     yield Quiet(f"{after}.0")
+
+    @contextlib.contextmanager
+    def _woken(
+        self, namespace: str, waiting: dict[KeyT, set[asyncio.Event]], key: KeyT
+    ) -> Generator[asyncio.Event]:
+        """An event that `hint` sets, while one is inside."""
+        woken = asyncio.Event()
+        waiting[key].add(woken)
+        try:
+            with self._following(namespace):
+                yield woken
         finally:
-            waiting.discard(woken)
+            waiting[key].discard(woken)
+            if not waiting[key]:
+                del waiting[key]
 
     async def _start(self, transitions: Transitions, cursor: str) -> tuple[str, int, Gap | None]:
         """Where to read from: the id of the last whole entry, and how many events of the

@@ -1,33 +1,41 @@
 """Pub/sub hints: only speed. Everything works, slower, with every message lost.
 
-Owns one connection that listens; after each reconnect every listener is woken, as hints
-may have been missed meanwhile.
+Owns one connection that listens; whenever the server confirms a channel, anew after each
+reconnect, those whom it concerns are woken, as hints may have been missed before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator
 from typing import Any, cast
 
 from redis import exceptions as redis_errors
+from redis.asyncio.client import PubSub
 
 from corral_store.connection import Connection, root_of
+from corral_store.ending import cancel_all
 
 log = logging.getLogger("corral.hints")
 
 Listener = Callable[[str], None]
 RECONNECT_SECONDS = 0.5
+LOOK_SECONDS = 1.0
+# After so long without a change, channels that nobody needs are left: who waits for one run
+# after the other does not make a hub subscribe for each.
+LINGER_SECONDS = 5.0
 
 
 class Hints:
     """Listens to the channels of namespaces for one hub.
 
     `on_mail(namespace)`: a session of this hub may have mail. `on_events(namespace,
-    words)`: runs have new events; words is lines of "<run> <number>", "" after a
-    reconnect. `on_chunks(namespace, batches)`: ephemeral events of runs that this hub follows,
-    as a JSON list; "" after a reconnect.
+    words)`: runs have new events; words is lines of "<run> <number>", "" when some may have been
+    missed. `on_chunks(namespace, batches)`: ephemeral events of runs that this hub follows, as a
+    JSON list; "" when some may have been missed.
     """
 
     def __init__(
@@ -44,6 +52,7 @@ class Hints:
         self._on_events = on_events
         self._on_chunks = on_chunks
         self._namespaces: set[str] = set()
+        self._following: Counter[str] = Counter()
         self._changed = asyncio.Event()
 
     def listen(self, namespace: str) -> None:
@@ -51,6 +60,21 @@ class Hints:
         if namespace not in self._namespaces:
             self._namespaces.add(namespace)
             self._changed.set()
+
+    @contextlib.contextmanager
+    def following(self, namespace: str) -> Generator[None]:
+        """Also listens to what happens to runs, as long as someone is inside.
+
+        Each call of a function says it, so a hub that nobody asks does not hear it.
+        """
+        self._following[namespace] += 1
+        self._changed.set()
+        try:
+            yield
+        finally:
+            self._following[namespace] -= 1
+            if not self._following[namespace]:
+                del self._following[namespace]
 
     async def run(self) -> None:
         """Listens forever; the owner cancels it."""
@@ -63,34 +87,52 @@ class Hints:
 
     async def _session(self) -> None:
         pubsub = self._connection.redis.pubsub()
+        keeping: asyncio.Task[None] | None = None
         try:
             await pubsub.subscribe("corral:hints")
-            subscribed: set[str] = set()
-            while True:
-                if subscribed != self._namespaces:
-                    self._changed.clear()
-                    for namespace in self._namespaces - subscribed:
-                        root = root_of(namespace)
-                        await pubsub.subscribe(
-                            f"{root}hints:{self._hub}", f"{root}chunks:{self._hub}", f"{root}events"
-                        )
-                    subscribed = set(self._namespaces)
-                    for namespace in subscribed:
-                        self._on_mail(namespace)
-                        self._on_events(namespace, "")
-                        self._on_chunks(namespace, b"")
-                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=0.25)
+            keeping = asyncio.create_task(self._keep_subscribed(pubsub))
+            while not keeping.done():
+                message = await pubsub.get_message(timeout=LOOK_SECONDS)
                 if message is not None:
                     self._take(cast("dict[str, Any]", message))
+            keeping.result()
         finally:
+            if keeping is not None:
+                await cancel_all([keeping])
             await cast("Any", pubsub).aclose()
 
+    async def _keep_subscribed(self, pubsub: PubSub) -> None:
+        subscribed: set[str] = set()
+        while True:
+            self._changed.clear()
+            if more := self._wanted() - subscribed:
+                await pubsub.subscribe(*more)
+                subscribed |= more
+            try:
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                if idle := subscribed - self._wanted():
+                    await pubsub.unsubscribe(*idle)
+                    subscribed -= idle
+
+    def _wanted(self) -> set[str]:
+        channels = {f"{root_of(namespace)}events" for namespace in self._following}
+        for namespace in self._namespaces:
+            root = root_of(namespace)
+            channels |= {f"{root}hints:{self._hub}", f"{root}chunks:{self._hub}"}
+        return channels
+
     def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "unsubscribe":
+            return
+        # A confirmation says nothing itself: hints may have been missed before it.
+        data = b"" if message["type"] == "subscribe" else bytes(message["data"])
         channel = bytes(message["channel"]).decode()
         namespace = channel[channel.index("{") + 1 : channel.index("}")] if "{" in channel else ""
         if channel.endswith("}:events"):
-            self._on_events(namespace, bytes(message["data"]).decode())
+            self._on_events(namespace, data.decode())
         elif "}:chunks:" in channel:
-            self._on_chunks(namespace, bytes(message["data"]))
+            self._on_chunks(namespace, data)
         elif namespace:
             self._on_mail(namespace)

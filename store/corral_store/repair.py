@@ -31,6 +31,7 @@ HUB = "corral-doctor"
 INDEXES = (
     "runs", "runs:failed", "questions", "sessions", "due:retention", "due:deadlines",
     "due:offers", "due:rings", "due:delays", "due:questions", "due:leases", "due:tombstones",
+    "due:classes",
 )  # fmt: skip
 
 T = TypeVar("T")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 
 import pytest
 import redis
@@ -27,7 +28,7 @@ async def test_a_subscriber_that_the_feed_has_overtaken_is_told(valkey: str) -> 
     async with Store(valkey, "a") as store:
         t = store.namespace("n")
         await t.submit([new_run("r0")])
-        stream = Subscriptions(60_000).all(t, "")
+        stream = Subscriptions(60_000, lambda _: nullcontext()).all(t, "")
         assert isinstance(stream, AsyncGenerator)
         assert isinstance(await anext(stream), Quiet)
         for i in range(1, 4):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from corral_store.digests import plain_class
 from corral_store.filters import RunFilter
 from tests.lua.world import World, constraints
+
+CLASS, _ = plain_class("workflow:x", 0)
 
 
 def keys(world: World) -> set[str]:
@@ -19,6 +22,31 @@ def test_a_refused_run_leaves_no_class_behind(world: World) -> None:
             "no_worker",
         )
     assert keys(world) == before
+
+
+def test_a_class_outlives_its_last_run_by_a_little(world: World) -> None:
+    world.open("s1")
+    before = keys(world)
+    for run in ("r1", "r2"):
+        assert world.submit(run) == "accepted"
+        world.complete("s1", run, world.fence(run))
+    assert world.submit("r3", kind="workflow:y", wait=0) == "no_worker"
+    born = {f"class:{CLASS}", f"fits:{CLASS}", "classes:workflow:x", "due:classes"}
+    assert born <= keys(world) - before
+    world.tick()
+    assert born <= keys(world)
+    # A new worker finds out whether it fits the class, as if a run of it waited.
+    world.open("s2", max=2)
+    world.sound()
+    world.submit("last")
+    world.client.hset(f"{world.root}meta", "ahead_ms", 6000)
+    world.tick()
+    assert born - {"due:classes"} <= keys(world)
+    world.complete(world.run("last")["session"], "last", world.fence("last"))
+    world.client.hset(f"{world.root}meta", "ahead_ms", 12_000)
+    world.tick()
+    assert not born & keys(world)
+    world.sound()
 
 
 def test_a_refused_run_leaves_the_class_of_another_alone(world: World) -> None:
@@ -151,7 +179,8 @@ def test_kinds_that_nobody_has_used_for_long_end(world: World) -> None:
         for i in range(at, at + 50):
             world.submit(f"r{i}", kind=f"workflow:k{i}")
         world.call("cancel", *[p for i in range(at, at + 50) for p in (f"r{i}", '""')])
-    for _ in range(10):
+    world.client.hset(f"{world.root}meta", "ahead_ms", 6000)
+    for _ in range(16):
         world.tick()
     assert world.client.zcard(f"{world.root}kinds") <= 1024
     world.sound()

@@ -35,6 +35,7 @@ BREAKS: dict[str, Break] = {
     "events_are_numbered": lambda w: w.client.rpop(key(w, "events:done")),
     "class_counts_its_runs": lambda w: w.client.hincrby(key(w, "refs"), CLASS, 1),
     "class_ends_with_its_runs": lambda w: w.client.hset(key(w, "refs"), "other", 1),
+    "class_without_runs_is_due": lambda w: w.client.delete(key(w, "due:classes")),
     "totals_add_up": lambda w: w.client.hincrby(key(w, "totals"), "submitted", 1),
     "flow_has_runs": lambda w: w.client.zadd(key(w, f"flows:{CLASS}:4"), {"ghost": 5}),
     "queue_counts_the_line": lambda w: w.client.hincrby(
@@ -96,6 +97,8 @@ def busy(world: World) -> World:
     world.relay("s4", "asks", 1, "a")
     world.relay("s1", "done", 1, "a")
     world.complete("s1", "done", world.fence("done"))
+    world.submit("brief", version=1)
+    world.complete("s1", "brief", world.fence("brief"))
     world.submit("runs")
     world.submit("waits")
     world.submit("later", delay_ms=100_000)

@@ -27,6 +27,7 @@ SOURCES = {
 }  # fmt: skip
 DUE = (
     "leases", "offers", "delays", "deadlines", "questions", "retention", "rings", "tombstones",
+    "classes",
 )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ class Hubs:
         self.addresses = addresses
         self.metadata = metadata
         self._channels: dict[Address, grpc.aio.Channel] = {}
+        self._methods: dict[tuple[Address, str], Any] = {}
         self._current = 0
         self._closed = False
 
@@ -78,6 +79,7 @@ class Hubs:
         self._closed = True
         channels = list(self._channels.values())
         self._channels.clear()
+        self._methods.clear()
         for channel in channels:
             await channel.close()
 
@@ -140,11 +142,7 @@ class Hubs:
     async def _once(
         self, method: Method[RequestT, ResponseT], request: RequestT, timeout: float
     ) -> ResponseT:
-        call: Any = self.channel().unary_unary(
-            SERVICE + method.name,
-            request_serializer=_serialize,
-            response_deserializer=method.response,
-        )
+        call = self._method(method)
         try:
             return await call(request, timeout=max(timeout, 0.001), metadata=self.metadata)
         except asyncio.CancelledError:
@@ -156,6 +154,17 @@ class Hubs:
                     "it with another client and the same ids."
                 ) from None
             raise
+
+    def _method(self, method: Method[RequestT, ResponseT]) -> Any:
+        """What makes a call of the present hub; made once, as that takes as long as some calls."""
+        key = self.current, method.name
+        if key not in self._methods:
+            self._methods[key] = self.channel().unary_unary(
+                SERVICE + method.name,
+                request_serializer=_serialize,
+                response_deserializer=method.response,
+            )
+        return self._methods[key]
 
 
 def _serialize(message: Message) -> bytes:

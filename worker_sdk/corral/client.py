@@ -33,18 +33,13 @@ from corral.records import (
 )
 from corral.run import Run
 from corral.submission import Submit, SubmitOptions, batches
+from corral.submitting import Submitter
 from corral.subscription import AllEvents, RunEvents
 from corral.tls import Tls
 from corral_proto.v1 import orchestrator_pb2 as pb
 
 OutT = TypeVar("OutT")
 
-_SUBMIT = Method[pb.SubmitWorkflowRequest, pb.SubmitWorkflowResponse](
-    "SubmitWorkflow", pb.SubmitWorkflowResponse.FromString
-)
-_SUBMIT_MANY = Method[pb.SubmitWorkflowsRequest, pb.SubmitWorkflowsResponse](
-    "SubmitWorkflows", pb.SubmitWorkflowsResponse.FromString
-)
 _CANCEL = Method[pb.CancelWorkflowRequest, pb.CancelWorkflowResponse](
     "CancelWorkflow", pb.CancelWorkflowResponse.FromString
 )
@@ -83,6 +78,7 @@ class Client:
         addresses = parse_addresses(hubs, tls)
         self.timeout = timeout
         self._hubs = Hubs(addresses, call_metadata(addresses, token, namespace))
+        self._submitter = Submitter(self._hubs)
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,10 +123,12 @@ class Client:
     ) -> Run[Any]:
         """Submits a run of a handler, or of a workflow by its name; see `SubmitOptions`.
 
-        Returns when it is durable. Raises what is under `SubmitRefused`, and `InvalidRequest`.
+        Returns when it is durable. What is submitted at the same moment, e.g. by tasks of one
+        `asyncio.gather`, goes to the hub in one call; each has its own outcome. Raises what is
+        under `SubmitRefused`, and `InvalidRequest`.
         """
         submit: Submit[Any] = Submit(workflow, input, **options)
-        response = await self._hubs.call(_SUBMIT, submit.request, self._limit(timeout))
+        response = await self._submitter.one(submit.request, self._limit(timeout))
         return self._accepted(response, submit)
 
     async def submit_workflows(
@@ -144,10 +142,7 @@ class Client:
         """
         outcomes: list[Run[Any] | HubError] = []
         for batch in batches([submit.request for submit in submits]):
-            response = await self._hubs.call(
-                _SUBMIT_MANY, pb.SubmitWorkflowsRequest(runs=batch), self._limit(timeout)
-            )
-            for item in response.items:
+            for item in await self._submitter.many(batch, self._limit(timeout)):
                 submit = submits[len(outcomes)]
                 if item.WhichOneof("verdict") == "accepted":
                     outcomes.append(self._accepted(item.accepted, submit))

@@ -106,6 +106,8 @@ local function of_lines(u)
   for _, kind in ipairs(call('ZRANGE', keys.at(u, 'kinds'), 0, -1)) do
     local counted, total, queue = {}, 0, as_table(call('HGETALL', keys.queue(u, kind)))
     for _, class in ipairs(call('SMEMBERS', keys.classes(u, kind))) do
+      expect(call('HEXISTS', keys.at(u, 'refs'), class) == 1
+        or call('ZSCORE', keys.due(u, 'classes'), class .. ' ' .. kind), 'class_without_runs_is_due', class)
       local fitted = call('EXISTS', keys.fits(u, class)) == 1
       for band = 0, BANDS - 1 do
         local waiting, flows = 0, call('ZRANGE', keys.flows(u, class, band), 0, -1, 'WITHSCORES')

@@ -99,10 +99,21 @@ local function count(u, kind, class, band, by)
   u.waiting[class] = line.waiting(u, kind, class) + by
 end
 
+-- Runs of the kind that waited when the call began.
+function line.listed(u, kind)
+  local known = u.listed[kind]
+  if not known then
+    known = tonumber(call('ZSCORE', keys.at(u, 'kinds'), kind) or 0)
+    u.listed[kind] = known
+  end
+  return known
+end
+
 -- Runs of the class that wait, in all bands.
 function line.waiting(u, kind, class)
   local known = u.waiting[class]
   if known then return known end
+  if line.listed(u, kind) == 0 then return 0 end
   local fields = {}
   for band = 0, BANDS - 1 do fields[band + 1] = class .. ' ' .. band end
   local total = 0

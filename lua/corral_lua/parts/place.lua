@@ -4,6 +4,16 @@
 
 local FEW = 16
 
+-- How many live pools fit the class; asked once per call.
+function place.fitting(u, class)
+  local known = u.fitting[class.id]
+  if not known then
+    known = call('SCARD', keys.fits(u, class.id))
+    u.fitting[class.id] = known
+  end
+  return known
+end
+
 -- Pools that fit the class and have room. Few fit: ask which of them are open. Many
 -- fit: look at some open ones in turn, and at the whole intersection when none fits.
 -- The few are worked out once per call, and again when a pool opens, closes, comes or goes.
@@ -12,7 +22,7 @@ local function candidates(u, class)
   if known then return known end
   local fits, open = keys.fits(u, class.id), keys.open(u, class.kind)
   local out = {}
-  if call('SCARD', fits) <= FEW then
+  if place.fitting(u, class) <= FEW then
     for _, pool in ipairs(call('SMEMBERS', fits)) do
       if call('ZSCORE', open, pool) then out[#out + 1] = pool end
     end

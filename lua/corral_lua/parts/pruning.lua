@@ -68,6 +68,10 @@ local KEEPS = {
     local s = unit.session(u, m)
     return s and not sessions.live(s)
   end,
+  -- A repair has ended the classes that have no runs.
+  ['due:classes'] = function(u, m)
+    return find(m, ' ', 1, true) and call('EXISTS', keys.class(u, (split2(m)))) == 1
+  end,
 }
 
 -- Indexes by name, from a rank on: what does not belong there leaves. Gives where to go on,

@@ -118,8 +118,7 @@ end
 function ring.finish(u, r)
   if r.listens then
     call('DEL', keys.listens(u, r.id))
-    call('HDEL', keys.run(u, r.id), 'listens')
-    r.listens, r.changed.listens = nil, nil
+    unit.unset(u, r, 'listens')
   end
   if r.ring then call('ZADD', keys.due(u, 'rings'), text(u.now + RING_MS), r.id) end
 end

@@ -38,9 +38,9 @@ function unit.open(root, hub)
     rate = values[19] and values[19] ~= '' and values[19],
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
     lines = { counts = {}, deficits = {}, first = {} },
-    candidates = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
-    runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, refs = {}, mail = {},
-    born = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
+    candidates = {}, fitting = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
+    runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, listed = {}, refs = {}, mail = {},
+    born = {}, made = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
     meta = {},
   }
   return u
@@ -80,7 +80,7 @@ function unit.run(u, id)
     return false
   end
   r = unit.complete(as_table(flat))
-  r.id, r.changed = id, {}
+  r.id, r.list = id, {}
   u.runs[id] = r
   return r
 end
@@ -110,10 +110,33 @@ function unit.session(u, sid)
   return s
 end
 
--- Sets a field of a run or session, now in the unit and at the end in the store.
+-- Sets a field of a run or session, now in the unit and at the end in the store. Few fields of a
+-- run are set twice in a call, so they go into a list as they come, and the last one counts; those
+-- of a session may be set for each run.
 function unit.set(record, field, value)
   record[field] = value
-  record.changed[field] = value
+  local list = record.list
+  if list then
+    local n = #list
+    list[n + 1], list[n + 2] = field, value
+  else
+    record.changed[field] = value
+  end
+end
+
+-- Takes fields of a run away, at once.
+function unit.unset(u, r, ...)
+  call('HDEL', keys.run(u, r.id), ...)
+  local list = r.list
+  for _, field in ipairs({ ... }) do
+    r[field] = nil
+    for i = #list - 1, 1, -2 do
+      if list[i] == field then
+        table.remove(list, i)
+        table.remove(list, i)
+      end
+    end
+  end
 end
 
 -- Fields of hashes about what sessions have in hand (`held`, `mail`): each is read once, and
@@ -234,7 +257,7 @@ end
 function unit.close(u)
   room.settle(u)
   for id, r in pairs(u.runs) do
-    if r and not r.gone then write_hash(keys.run(u, id), r.changed) end
+    if r and not r.gone and r.list[1] then call('HSET', keys.run(u, id), unpack(r.list)) end
   end
   for sid, s in pairs(u.sessions) do
     if s and not s.gone then write_hash(keys.session(u, sid), s.changed) end

@@ -12,12 +12,8 @@ local function revive(u, r, class_json)
   call('ZREM', keys.due(u, 'retention'), r.id)
   call('ZREM', keys.at(u, 'runs:failed'), r.id)
   call('DEL', keys.output(u, r.id))
-  local gone = { 'ended', 'deadline', 'lost', 'failures', 'declines', 'queue_wait', 'reason', 'cancel_reason' }
-  call('HDEL', keys.run(u, r.id), unpack(gone))
-  for _, field in ipairs(gone) do
-    r[field] = nil
-    r.changed[field] = nil
-  end
+  unit.unset(u, r, 'ended', 'deadline', 'lost', 'failures', 'declines', 'queue_wait', 'reason',
+    'cancel_reason')
   if r.ring then ring.drop(u, r.id) end
   if r.once then unit.set(r, 'once', '1') end
   unit.count(u, r.status, -1)

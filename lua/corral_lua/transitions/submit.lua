@@ -45,14 +45,13 @@ end
 local function missing(u, class)
   u.stages = u.stages or {}
   if not u.stages[class.id] then
-    local stage = ''
-    if call('EXISTS', keys.fits(u, class.id)) == 0 then stage = place.stage(u, class) end
-    u.stages[class.id] = stage
+    u.stages[class.id] = place.fitting(u, class) > 0 and '' or place.stage(u, class)
   end
   return u.stages[class.id]
 end
 
--- True when only sessions with a budget of video memory offer the kind; once per call.
+-- True when only sessions with a budget of video memory offer the kind; once per call, and only
+-- for a class that none fits, as a large fleet has many pools.
 local function only_vram(u, kind)
   u.only_vram = u.only_vram or {}
   if u.only_vram[kind] == nil then
@@ -73,13 +72,11 @@ end
 local function refusal(u, kind, class, delay, wait)
   if u.full then return 'full', '' end
   if u.max_waiting > 0 then
-    u.listed = u.listed or {}
-    u.listed[kind] = u.listed[kind] or tonumber(call('ZSCORE', keys.at(u, 'kinds'), kind) or 0)
-    local waiting = u.listed[kind]
+    local waiting = line.listed(u, kind)
     for _, by in pairs(u.queue[kind] or {}) do waiting = waiting + by end
     if waiting >= u.max_waiting then return 'queue_full', '' end
   end
-  if class.vram_mb == 0 and only_vram(u, kind) then return 'vram_required', '' end
+  if class.vram_mb == 0 and missing(u, class) ~= '' and only_vram(u, kind) then return 'vram_required', '' end
   if wait == 0 and delay == 0 then
     if line.waiting(u, kind, class.id) > 0 or u.budget <= 0 or not place.search(u, class, '') then
       return 'no_worker', place.stage(u, class)
@@ -90,7 +87,7 @@ local function refusal(u, kind, class, delay, wait)
   return nil
 end
 
--- The run as it is asked for. `changed` is what is written, the rest what is read in the call.
+-- The run as it is asked for. `list` is what is written, the rest what is read in the call.
 local function accept(u, asked, class)
   local id, kind = asked.run, asked.kind
   local priority, flow = asked.priority and text(asked.priority) or PRIORITY, asked.flow or FLOW
@@ -102,23 +99,23 @@ local function accept(u, asked, class)
     retention = text(max(tonumber(retention), WINDOW_MS))
   end
   local place_, version = text(line.new_place(u, tonumber(priority))), text(asked.version or 0)
-  local changed = {
-    status = 'pending', request = asked.request, kind = kind, class = class.id,
-    submitted = u.now_text, place = place_,
+  local list = {
+    'request', asked.request, 'kind', kind, 'class', class.id, 'submitted', u.now_text,
+    'place', place_,
   }
   local r = {
-    id = id, changed = changed, job = asked.job, request = asked.request, kind = kind,
+    id = id, list = list, job = asked.job, request = asked.request, kind = kind,
     class = class.id, submitted = u.now_text, place = place_, version = version, flow = flow,
     priority = priority, band = band_of(priority), workflow = asked.workflow, max_lost = max_lost,
     retention = retention,
   }
   u.runs[id] = r
-  if priority ~= PRIORITY then changed.priority = priority end
-  if flow ~= FLOW then changed.flow = flow end
-  if kind ~= 'workflow:' .. r.workflow then changed.workflow = r.workflow end
-  if max_lost ~= MAX_LOST then changed.max_lost = max_lost end
-  if retention ~= RETENTION_MS then changed.retention = retention end
-  if version ~= '0' then changed.version = version end
+  if priority ~= PRIORITY then unit.set(r, 'priority', priority) end
+  if flow ~= FLOW then unit.set(r, 'flow', flow) end
+  if kind ~= 'workflow:' .. r.workflow then unit.set(r, 'workflow', r.workflow) end
+  if max_lost ~= MAX_LOST then unit.set(r, 'max_lost', max_lost) end
+  if retention ~= RETENTION_MS then unit.set(r, 'retention', retention) end
+  if version ~= '0' then unit.set(r, 'version', version) end
   if asked.idem then unit.set(r, 'idem', asked.idem) end
   if asked.weight then unit.set(r, 'weight', text(asked.weight)) end
   if asked.vram_mb then unit.set(r, 'vram', text(asked.vram_mb)) end

@@ -130,10 +130,11 @@ function transitions.tick(u, argv)
   local woken = wake_delayed(u)
   local expired = lapse_offers(u) + expire_deadlines(u) + questions.lapse(u, PER_CALL)
   local trimmed = retention.trim(u, PER_CALL) + retention.bury(u, PER_CALL) + ring.expire(u, PER_CALL)
+  local ended = classes.expire(u, PER_CALL)
   retention.forget_kinds(u, PER_CALL)
   local left = serve_left_over(u)
   local more = left or u.budget <= 0 or losing or woken >= PER_CALL
-    or expired >= PER_CALL or trimmed >= PER_CALL
+    or expired >= PER_CALL or trimmed >= PER_CALL or ended >= PER_CALL
   mark_full(u)
   u.meta.ticked = more and '0' or text(u.now)
   return { more and 'more' or 'done', text(lost), text(woken), text(expired), text(trimmed) }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -43,9 +44,7 @@ class OrchestratorService:
     async def SubmitWorkflow(
         self, request: pb.SubmitWorkflowRequest, t: Transitions
     ) -> pb.SubmitWorkflowResponse:
-        (item,) = await self._orchestrator.submit(t, [reading.submit_request(request)])
-        if isinstance(item, HubError):
-            raise item
+        item = await self._orchestrator.submit_one(t, reading.submit_request(request))
         out = pb.SubmitWorkflowResponse()
         self._accepted(item, out)
         return out
@@ -55,24 +54,15 @@ class OrchestratorService:
     ) -> pb.SubmitWorkflowsResponse:
         # All of them count, those that cannot be read too.
         check_count(len(request.runs))
-        read: list[SubmitRequest | HubError] = []
-        for one in request.runs:
-            try:
-                read.append(reading.submit_request(one))
-            except HubError as error:
-                read.append(error)
-        wanted = [one for one in read if isinstance(one, SubmitRequest)]
-        items: list[Accepted | HubError] = []
-        if wanted:
-            items = await self._orchestrator.submit(t, wanted)
-        verdicts = iter(items)
         out = pb.SubmitWorkflowsResponse()
-        for one in read:
-            item = one if isinstance(one, HubError) else next(verdicts)
-            if isinstance(item, HubError):
-                out.items.add(refused=detail_of(item))
-            else:
-                self._accepted(item, out.items.add().accepted)
+        parts = self._orchestrator.submit(t, map(_read_or_refused, request.runs))
+        async with contextlib.aclosing(parts):
+            async for items in parts:
+                for item in items:
+                    if isinstance(item, HubError):
+                        out.items.add(refused=detail_of(item))
+                    else:
+                        self._accepted(item, out.items.add().accepted)
         return out
 
     def _accepted(self, item: Accepted, out: pb.SubmitWorkflowResponse) -> None:
@@ -234,6 +224,13 @@ class OrchestratorService:
                     told = writing.event(found.run, found.event, cursor)
                     told.workflow = found.workflow
                     yield reply(event=told)
+
+
+def _read_or_refused(request: pb.SubmitWorkflowRequest) -> SubmitRequest | HubError:
+    try:
+        return reading.submit_request(request)
+    except HubError as error:
+        return error
 
 
 UNARY: dict[str, Any] = {

@@ -137,7 +137,7 @@ class Wire:
                 gate = Gate(
                     lambda: self._access.enrolment,
                     transitions.namespace,
-                    certificate_names(context),
+                    self._certificate(context),
                 )
                 with self._guarded(context, "Session", transitions):
                     await self._workers.session(
@@ -151,11 +151,15 @@ class Wire:
         )
         return grpc.method_handlers_generic_handler(WORKER, {"Session": handler})
 
+    def _certificate(self, context: Any) -> tuple[str, ...]:
+        # To ask gRPC takes a while, and without TLS there is none.
+        return certificate_names(context) if self._config.tls is not None else ()
+
     def _caller(self, context: Any, method: str) -> tuple[Identity, Transitions]:
         """Who calls a method, and for which namespace; raises what they are told instead."""
         metadata = dict(context.invocation_metadata() or ())
         authorization = metadata.get("authorization")
-        presented = () if authorization else certificate_names(context)
+        presented = () if authorization else self._certificate(context)
         identity = self._access.identify(authorization, presented)
         asked = str(metadata.get("corral-namespace") or "")
         if asked:

@@ -1,0 +1,164 @@
+"""Puts submits that are made at the same moment into one call.
+
+Those of one turn of the event loop go together, e.g. all of an `asyncio.gather`. So nothing waits
+for others to come, and many tasks that submit one run each cost a hub little more than one list
+of runs: whoever was answered together asks again together. Where none has had company for a while,
+one goes at once, which saves it the turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Sequence
+
+from corral import refusals
+from corral.calls import Hubs, Method
+from corral.errors import InternalHubError
+from corral.submission import batches
+from corral_proto.v1 import orchestrator_pb2 as pb
+
+_ONE = Method[pb.SubmitWorkflowRequest, pb.SubmitWorkflowResponse](
+    "SubmitWorkflow", pb.SubmitWorkflowResponse.FromString
+)
+_MANY = Method[pb.SubmitWorkflowsRequest, pb.SubmitWorkflowsResponse](
+    "SubmitWorkflows", pb.SubmitWorkflowsResponse.FromString
+)
+
+# Submits in a row without company, after which none is expected.
+LONELY = 16
+
+
+class Submitter:
+    """Submits of one client. All methods belong to one event loop."""
+
+    def __init__(self, hubs: Hubs) -> None:
+        self._hubs = hubs
+        self._asked: list[_Asked] = []
+        # Calls on their way, and submits without company since the last that had some.
+        self._flying = 0
+        self._lonely = LONELY
+
+    async def one(
+        self, request: pb.SubmitWorkflowRequest, timeout: float
+    ) -> pb.SubmitWorkflowResponse:
+        """Submits a run, for at most `timeout` seconds; raises the refusal, or what the call
+        raised."""
+        if self._lonely >= LONELY and not self._flying:
+            return await self._alone(request, timeout)
+        if not self._asked:
+            asyncio.get_running_loop().call_soon(self._leave)
+        asked = _Asked(request, timeout)
+        self._asked.append(asked)
+        try:
+            answer = await asked.answer
+        except asyncio.CancelledError:
+            if asked.shared is not None:
+                asked.shared.left_by_one()
+            raise
+        return await self._alone(request, timeout) if answer is None else answer
+
+    async def _alone(
+        self, request: pb.SubmitWorkflowRequest, timeout: float
+    ) -> pb.SubmitWorkflowResponse:
+        self._flying += 1
+        try:
+            return await self._hubs.call(_ONE, request, timeout)
+        finally:
+            self._flying -= 1
+
+    async def many(
+        self, requests: Sequence[pb.SubmitWorkflowRequest], timeout: float
+    ) -> Sequence[pb.SubmitWorkflowsResponse.Item]:
+        """Makes one call; gives a verdict for each run, in order."""
+        call = pb.SubmitWorkflowsRequest(runs=requests)
+        self._flying += 1
+        try:
+            items = (await self._hubs.call(_MANY, call, timeout)).items
+        finally:
+            self._flying -= 1
+        if len(items) != len(requests):
+            raise InternalHubError(
+                f"The hub answered for {len(items)} of {len(requests)} runs; what became of them "
+                "is unknown. Repeat the call with the same ids, and see the hub's log."
+            )
+        return items
+
+    def _leave(self) -> None:
+        """Sends what was asked in this turn, in one call what has the same time."""
+        by_time: dict[float, list[_Asked]] = {}
+        for asked in self._asked:
+            # Else its task was cancelled already.
+            if not asked.answer.done():
+                by_time.setdefault(asked.timeout, []).append(asked)
+        self._lonely = 0 if len(self._asked) > 1 else self._lonely + 1
+        self._asked = []
+        for timeout, group in by_time.items():
+            rest = iter(group)
+            for batch in batches([asked.request for asked in group]):
+                part = [next(rest) for _ in batch]
+                if len(part) == 1:
+                    part[0].answer.set_result(None)
+                else:
+                    _Shared(self, part, timeout)
+
+
+class _Asked:
+    """One submit that was made in this turn of the loop."""
+
+    __slots__ = ("answer", "request", "shared", "timeout")
+
+    def __init__(self, request: pb.SubmitWorkflowRequest, timeout: float) -> None:
+        self.request = request
+        self.timeout = timeout
+        self.shared: _Shared | None = None
+        # None: it is alone, so its own task makes the call.
+        self.answer: asyncio.Future[pb.SubmitWorkflowResponse | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    def answered(self, item: pb.SubmitWorkflowsResponse.Item) -> None:
+        """Its verdict is there, unless nobody waits for it any more."""
+        if self.answer.done():
+            return
+        if item.WhichOneof("verdict") == "accepted":
+            self.answer.set_result(item.accepted)
+        else:
+            self.answer.set_exception(refusals.from_detail(item.refused))
+
+    def failed(self, error: Exception) -> None:
+        """The call failed; a copy, as a traceback belongs to one task."""
+        if not self.answer.done():
+            own = copy.copy(error)
+            own.__cause__ = error.__cause__
+            self.answer.set_exception(own)
+
+
+class _Shared:
+    """A call for several submits; it ends early only when all of them have been given up."""
+
+    def __init__(self, submitter: Submitter, part: Sequence[_Asked], timeout: float) -> None:
+        self._part = part
+        self._waiting = len(part)
+        for asked in part:
+            asked.shared = self
+        self._task = asyncio.create_task(self._call(submitter, timeout))
+
+    def left_by_one(self) -> None:
+        """Someone does not wait any longer; whether the run is submitted is then unknown."""
+        self._waiting -= 1
+        if not self._waiting:
+            self._task.cancel()
+
+    async def _call(self, submitter: Submitter, timeout: float) -> None:
+        try:
+            items = await submitter.many([asked.request for asked in self._part], timeout)
+            for asked, item in zip(self._part, items, strict=True):
+                asked.answered(item)
+        except Exception as error:
+            for asked in self._part:
+                asked.failed(error)
+        finally:
+            # Only when it is cancelled from outside, e.g. by the end of the loop.
+            for asked in self._part:
+                asked.answer.cancel()
