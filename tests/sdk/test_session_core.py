@@ -319,6 +319,23 @@ def test_words_of_an_older_stream_count_no_more(world: World) -> None:
     assert world.core.stream_closed(old, "UNAVAILABLE", "", world.now) == []
 
 
+@pytest.mark.parametrize("why", ["silence", "reject"])
+def test_the_end_of_a_stream_that_was_hung_up_passes_over_no_hub(world: World, why: str) -> None:
+    for _ in range(2):
+        world.cut()
+    world.hello()
+    if why == "silence":
+        world.pass_time(7_500)
+    else:
+        world.reject(worker_pb2.REJECT_REASON_STOPPING)
+    assert world.of(Hangup)
+    assert world.cut("CANCELLED") == []
+    before = world.now
+    world.hello()
+    assert world.of(Connect)[0].hub == 1
+    assert world.now - before == 100
+
+
 def test_a_hub_that_does_not_welcome_is_left_after_ten_seconds() -> None:
     world = World()
     world.pass_time(9_999)

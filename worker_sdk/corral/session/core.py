@@ -124,7 +124,9 @@ class SessionCore:
 
     def stream_closed(self, stream: int, code: str, detail: str, now: float) -> list[Action]:
         """A stream ended; `code` is the name of the gRPC status."""
-        if stream == self._stream and self.phase is not Phase.ENDED:
+        # While no stream is open, this is the end of the one that was hung up: no loss of its
+        # own, or the hub that is next would be passed over.
+        if stream == self._stream and self.phase not in (Phase.WAITING, Phase.ENDED):
             if self.phase is Phase.CLOSING:
                 self._end(None)
             elif code == "UNAUTHENTICATED":
