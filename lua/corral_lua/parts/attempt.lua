@@ -174,7 +174,6 @@ end
 -- Sends a run back to its old place, uncharged: a lost lease, or work given back.
 function attempt.back(u, r, reason)
   unit.set(r, 'session', '')
-  unit.set(r, 'status', 'pending')
   events.status(u, r, 'pending', '{"reason":"' .. reason .. '"}')
   place.arrive(u, r)
 end

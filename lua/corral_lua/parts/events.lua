@@ -20,7 +20,7 @@ end
 -- said, so that the events of an attempt that was lost can be told apart.
 function events.add(u, r, kind, payload, fence)
   local number = text(tonumber(r.events or 0) + 1)
-  unit.set(r, 'events', number)
+  r.events, r.told = number, true
   local body = payload ~= '' and payload or 'null'
   local json = '{"number":' .. number .. ',"type":"' .. kind .. '","time_ms":' .. u.now_text
     .. ',"attempt":' .. (r.attempt or '0') .. (fence and ',"fence":"' .. fence .. '"' or '')
@@ -35,7 +35,7 @@ local ENTRIES_PER_CUT, CUT_TO = 32, 63 / 64
 local shorten
 
 function events.status(u, r, status, payload)
-  unit.set(r, 'status', status)
+  r.status = status
   events.add(u, r, 'status.' .. status, payload or '')
 end
 

@@ -1,14 +1,26 @@
 -- keys: the name of every key, made here and nowhere else.
 -- Names that users choose stand last, so that no name can look like another key.
 
+-- Those that come again for each run of a call are put together once.
+local function known(u, what, id)
+  local names = u.names[what]
+  if not names then names = {}; u.names[what] = names end
+  local name = names[id]
+  if not name then
+    name = u.root .. what .. id
+    names[id] = name
+  end
+  return name
+end
+
 function keys.run(u, id) return u.root .. 'run:' .. id end
 function keys.job(u, id) return u.root .. 'job:' .. id end
 function keys.output(u, id) return u.root .. 'output:' .. id end
 function keys.events(u, id) return u.root .. 'events:' .. id end
 function keys.attempts(u, id) return u.root .. 'attempts:' .. id end
 function keys.session(u, sid) return u.root .. 'session:' .. sid end
-function keys.held(u, sid) return u.root .. 'held:' .. sid end
-function keys.mail(u, sid) return u.root .. 'mail:' .. sid end
+function keys.held(u, sid) return known(u, 'held:', sid) end
+function keys.mail(u, sid) return known(u, 'mail:', sid) end
 function keys.news(u, hub) return u.root .. 'news:' .. hub end
 function keys.worker(u, id) return u.root .. 'worker:' .. id end
 function keys.class(u, id) return u.root .. 'class:' .. id end
@@ -37,5 +49,5 @@ function keys.ring(u, run) return u.root .. 'ring:' .. run end
 function keys.listens(u, run) return u.root .. 'listens:' .. run end
 function keys.declined(u, run) return u.root .. 'declined:' .. run end
 function keys.idem(u, digest) return u.root .. 'idem:' .. digest end
-function keys.due(u, what) return u.root .. 'due:' .. what end
-function keys.at(u, name) return u.root .. name end
+function keys.due(u, what) return known(u, 'due:', what) end
+function keys.at(u, name) return known(u, '', name) end

@@ -76,11 +76,23 @@ local function set_deficit(u, kind, band, deficit)
   unit.set_hand(u, keys.wfq(u, kind), tostring(band), deficit and text(deficit) or false)
 end
 
+-- The first flow of a class and its time; asked again after `line.stand`, which follows upon
+-- every change of a flow's time.
+local function first_flow(u, flows)
+  local known = u.lines.flows[flows]
+  if not known then
+    known = call('ZRANGE', flows, 0, 0, 'WITHSCORES')
+    u.lines.flows[flows] = known
+  end
+  return known
+end
+
 -- Puts the class where its first flow says, or takes it out of the line: a class
 -- without flows, or that no live pool fits, does not stand there.
 function line.stand(u, kind, band, class)
-  local key = keys.line(u, kind, band)
-  local first = call('ZRANGE', keys.flows(u, class, band), 0, 0, 'WITHSCORES')
+  local key, flows = keys.line(u, kind, band), keys.flows(u, class, band)
+  u.lines.flows[flows] = nil
+  local first = first_flow(u, flows)
   u.lines.first[key], u.lines.counts[key] = nil, nil
   if first[1] and call('EXISTS', keys.fits(u, class)) == 1 then
     call('ZADD', key, first[2], class)
@@ -253,7 +265,7 @@ end
 local function pop(u, kind, s, pool)
   local band, class = pick(u, kind, s, pool)
   if not band then return nil end
-  local first = call('ZRANGE', keys.flows(u, class, band), 0, 0, 'WITHSCORES')
+  local first = first_flow(u, keys.flows(u, class, band))
   local flow, shared = first[1], not alone(u, kind, band)
   local flow_key = keys.flow(u, class, band, flow)
   unit.write_scores(u, flow_key)

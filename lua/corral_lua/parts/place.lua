@@ -72,8 +72,14 @@ end
 function place.search(u, class, model, run)
   if u.now < u.hold or unit.paused(u, class.kind) then return nil end
   if run or model and model ~= '' then room.settle(u) end
-  local best
   local pools = candidates(u, class)
+  -- One pool has room and nothing is to be chosen by model: the freest of its sessions it is.
+  if #pools == 1 and not run and (not model or model == '') then
+    local sid = room.first(u, pools[1])[1]
+    local s = sid and unit.session(u, sid)
+    return s and room.has(s, fit.pool(u, s.pool), class) and s or nil
+  end
+  local best
   for _, id in ipairs(pools) do
     local verdict = fit.verdict(u, id, class.id)
     if model and model ~= '' and not run then

@@ -27,7 +27,7 @@ function unit.open(root, hub)
   -- `ahead_ms` moves time for tests of what comes due; nothing here sets it.
   local us = tonumber(time[1]) * 1000000 + tonumber(time[2]) + tonumber(values[18] or '0') * 1000
   local u = {
-    root = root, hub = hub, us = us,
+    root = root, hub = hub, us = us, names = {},
     epoch = values[2], fence = tonumber(values[3]),
     now = max(floor(us / 1000), tonumber(values[4])),
     lease = tonumber(values[5]), lease_at = tonumber(values[6]), settle = tonumber(values[7]),
@@ -37,7 +37,7 @@ function unit.open(root, hub)
     feed_bytes = tonumber(values[16] or '0'), repair = values[17],
     rate = values[19] and values[19] ~= '' and values[19],
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
-    lines = { counts = {}, deficits = {}, first = {} },
+    lines = { counts = {}, deficits = {}, first = {}, flows = {} },
     candidates = {}, fitting = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, listed = {}, refs = {}, mail = {},
     born = {}, made = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
@@ -79,8 +79,15 @@ function unit.run(u, id)
     u.runs[id] = false
     return false
   end
-  r = unit.complete(as_table(flat))
-  r.id, r.list = id, {}
+  -- Named are the fields that most have, as a table that must grow is made again each time.
+  r = {
+    id = id, list = {}, request = nil, kind = nil, class = nil, submitted = nil, place = nil,
+    status = nil, events = nil, fence = nil, session = nil, worker = nil, started = nil,
+    attempt = nil, version = nil, priority = nil, flow = nil, max_lost = nil, retention = nil,
+    band = nil, workflow = nil, ended = nil, told = nil,
+  }
+  for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
+  unit.complete(r)
   u.runs[id] = r
   return r
 end
@@ -243,6 +250,15 @@ local function write_hash(key, changed)
   if n > 0 then call('HSET', key, unpack(flat)) end
 end
 
+-- Status and number of events change more than once in many calls, and are written as they are
+-- at the end.
+local function write_run(key, r)
+  local list = r.list
+  local n = #list
+  if r.told then list[n + 1], list[n + 2], list[n + 3], list[n + 4] = 'status', r.status, 'events', r.events end
+  if r.told or n > 0 then call('HSET', key, unpack(list)) end
+end
+
 local function write_counts(key, counts)
   for field, by in pairs(counts) do
     if by ~= 0 then
@@ -257,7 +273,7 @@ end
 function unit.close(u)
   room.settle(u)
   for id, r in pairs(u.runs) do
-    if r and not r.gone and r.list[1] then call('HSET', keys.run(u, id), unpack(r.list)) end
+    if r and not r.gone then write_run(keys.run(u, id), r) end
   end
   for sid, s in pairs(u.sessions) do
     if s and not s.gone then write_hash(keys.session(u, sid), s.changed) end

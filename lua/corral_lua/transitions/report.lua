@@ -161,9 +161,14 @@ function transitions.report(u, argv)
     for i = 4, #argv, STRIDE do verdicts[#verdicts + 1] = 'stale' end
     return verdicts
   end
-  local runs = {}
-  for i = 5, #argv, STRIDE do runs[#runs + 1] = argv[i] end
+  -- What comes of one run in a row is looked up once.
+  local runs, acked = {}, {}
+  for i = 4, #argv, STRIDE do
+    if argv[i + 1] ~= runs[#runs] then runs[#runs + 1] = argv[i + 1] end
+    if argv[i] == 'ack' then acked[#acked + 1] = argv[i + 1] end
+  end
   unit.prefetch(u, keys.held(u, s.id), runs)
+  unit.prefetch(u, keys.mail(u, s.id), acked)
   local moved, highest = argv[3] ~= s.stream, tonumber(s.seq or 0)
   for i = 4, #argv, STRIDE do
     local seq = tonumber(argv[i + 3])

@@ -108,6 +108,8 @@ local function accept(u, asked, class)
     class = class.id, submitted = u.now_text, place = place_, version = version, flow = flow,
     priority = priority, band = band_of(priority), workflow = asked.workflow, max_lost = max_lost,
     retention = retention,
+    -- What comes when it starts: a table that must grow is made twice.
+    status = nil, events = nil, fence = nil, session = nil, worker = nil, started = nil, attempt = nil,
   }
   u.runs[id] = r
   if priority ~= PRIORITY then unit.set(r, 'priority', priority) end
