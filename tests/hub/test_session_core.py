@@ -262,4 +262,18 @@ def test_reports_are_acknowledged_in_order_and_acks_are_not() -> None:
     ]
     (acks,) = opened().reported(reports, ["ok", "ok", "stale"]).send
     assert acks == m.Acks((m.Acked("r", "1", 1, "ok"), m.Acked("q", "2", 2, "stale")))
-    assert opened().reported(reports[1:2], ["ok"]).send == []
+    assert opened().reported(reports[1:2], ["ok"]) == m.Actions()
+
+
+@pytest.mark.parametrize("word", ["completed", "failed", "stopped", "give_back"])
+def test_the_acknowledgement_of_an_end_needs_no_frame_of_its_own(word: str) -> None:
+    reports = [Report(word, "q", "2", 2), Report("ack", "r", "1", 0, "run")]
+    actions = opened().reported(reports, ["ok", "ok"])
+    assert actions == m.Actions(in_passing=[m.Acks((m.Acked("q", "2", 2, "ok"),))])
+
+
+@pytest.mark.parametrize("word", ["event", "ask", "park", "step", "checkpoint", "claim", "decline"])
+def test_the_acknowledgement_that_a_handler_may_wait_for_is_sent_at_once(word: str) -> None:
+    reports = [Report(word, "r", "1", 1), Report("completed", "q", "2", 2)]
+    actions = opened().reported(reports, ["ok", "ok"])
+    assert (len(actions.send), actions.in_passing) == (1, [])

@@ -20,6 +20,7 @@ from corral_hub.session.messages import (
     Hello,
     Incoming,
     Odd,
+    Outgoing,
     Ping,
     Pong,
     Reconnect,
@@ -35,6 +36,9 @@ from corral_store.records import Letter, NewBatch, Opened, Report
 
 # Fences of stopped runs that are remembered, so that a late `run` letter is dropped.
 STOPPED_REMEMBERED = 1024
+# Reports that only end something: what the worker keeps of them until they are acknowledged
+# nobody waits for. With any other one a handler may be waiting.
+PATIENT = frozenset(("ack", "completed", "failed", "stopped", "give_back"))
 
 REJECTED = {
     "in_use": Reject(
@@ -249,7 +253,12 @@ class SessionCore:
             for report, verdict in zip(reports, verdicts, strict=True)
             if report.word != "ack"
         )
-        return Actions(send=[Acks(items)] if items else [])
+        if not items:
+            return Actions()
+        acks: list[Outgoing] = [Acks(items)]
+        if all(report.word in PATIENT for report in reports):
+            return Actions(in_passing=acks)
+        return Actions(send=acks)
 
     def held_up(self, ms: float) -> None:
         """The hub looked at no frame of this stream for so long, as it waited for its store:

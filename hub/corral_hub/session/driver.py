@@ -22,6 +22,8 @@ from corral_store.transitions import Transitions
 OUT_LIMIT = 4096
 REPORTS_PER_CALL = 256
 RELAYED_BYTES = 1_048_576
+# How long what nobody waits for may wait for something to go with.
+PASSING_SECONDS = 0.01
 
 log = structlog.get_logger("corral.session")
 
@@ -65,6 +67,7 @@ class Driver:
         self._open_seconds = open_seconds
         self._out: list[Outgoing] = []
         self._out_ready = asyncio.Event()
+        self._passing: asyncio.TimerHandle | None = None
         self._early: list[Letter] = []
         self._how = ""
         self._treating_since: float | None = None
@@ -132,6 +135,9 @@ class Driver:
         while True:
             await self._out_ready.wait()
             self._out_ready.clear()
+            if self._passing is not None:
+                self._passing.cancel()
+                self._passing = None
             while self._out:
                 batch, self._out = self._out, []
                 await write(batch)
@@ -148,12 +154,22 @@ class Driver:
             )
 
     def _send(self, messages: Sequence[Outgoing]) -> None:
+        if self._queue(messages):
+            self._out_ready.set()
+
+    def _send_in_passing(self, messages: Sequence[Outgoing]) -> None:
+        """Sends with the next frame, or with one of its own after a while: a frame costs hub and
+        worker more than what is in it."""
+        if self._queue(messages) and self._passing is None:
+            loop = asyncio.get_running_loop()
+            self._passing = loop.call_later(PASSING_SECONDS, self._out_ready.set)
+
+    def _queue(self, messages: Sequence[Outgoing]) -> bool:
         if len(self._out) + len(messages) > OUT_LIMIT:
             self._end("cut")
-            return
-        if messages:
-            self._out.extend(messages)
-            self._out_ready.set()
+            return False
+        self._out.extend(messages)
+        return bool(messages)
 
     def _end(self, how: str) -> None:
         if not self.ended:
@@ -243,7 +259,9 @@ class Driver:
         for at in range(0, len(reports), REPORTS_PER_CALL):
             part = reports[at : at + REPORTS_PER_CALL]
             verdicts = await self.transitions.report(self.core.session, self.core.stream, part)
-            self._send(self.core.reported(part, verdicts).send)
+            actions = self.core.reported(part, verdicts)
+            self._send(actions.send)
+            self._send_in_passing(actions.in_passing)
 
 
 def now_ms() -> float:

@@ -170,6 +170,8 @@ class Actions:
     """What the shell has to do, in this order: send, call the store, end."""
 
     send: list[Outgoing] = field(default_factory=list[Outgoing])
+    # Goes with what is sent next, or in a while: nobody waits for it.
+    in_passing: list[Outgoing] = field(default_factory=list[Outgoing])
     open: Hello | None = None
     batches: list[NewBatch] = field(default_factory=list[NewBatch])
     reports: list[Report] = field(default_factory=list[Report])
