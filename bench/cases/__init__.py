@@ -9,6 +9,7 @@ from bench.cases.durability import durability
 from bench.cases.events import events
 from bench.cases.growth import growth
 from bench.cases.hubs import hubs
+from bench.cases.instructions import instructions
 from bench.cases.latency import latency
 from bench.cases.limits import limits
 from bench.cases.memory import memory
@@ -26,6 +27,7 @@ CASES: Mapping[str, Callable[[Rig, Figures], Awaitable[None]]] = {
     "memory": memory,
     "events": events,
     "cpu": cpu,
+    "instructions": instructions,
     "durability": durability,
     "chunks": chunks,
 }

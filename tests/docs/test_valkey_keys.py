@@ -35,7 +35,7 @@ def _type_of(key: str) -> str | None:
 def test_every_name_that_the_code_makes_is_on_the_page() -> None:
     lua = "\n".join(path.read_text() for path in sorted((ROOT / "lua").rglob("*.lua")))
     made = (ROOT / "lua/corral_lua/parts/keys.lua").read_text()
-    heads = set(re.findall(r"u\.root \.\. '([a-z_]+):'", made)) - {"due"}
+    heads = set(re.findall(r"(?:u\.root \.\.|known\(u,) '([a-z_]+):'", made)) - {"due"}
     names = set(re.findall(r"keys\.at\(u, '([a-z:_]+)'\)", lua))
     due = set(re.findall(r"keys\.due\(u, '([a-z_]+)'\)", lua))
     documented = _documented()

@@ -124,8 +124,7 @@ class SessionCore:
 
     def stream_closed(self, stream: int, code: str, detail: str, now: float) -> list[Action]:
         """A stream ended; `code` is the name of the gRPC status."""
-        # While no stream is open, this is the end of the one that was hung up: no loss of its
-        # own, or the hub that is next would be passed over.
+        # The end of a stream that was hung up is no other loss, which would pass over a hub.
         if stream == self._stream and self.phase not in (Phase.WAITING, Phase.ENDED):
             if self.phase is Phase.CLOSING:
                 self._end(None)
