@@ -6,12 +6,15 @@ import asyncio
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import anyio
 import pytest
 
 import corral
+from corral.identity import signals
 from corral_proto.v1 import worker_pb2
 from tests.sdk.hubs import ScriptedHub
 
@@ -48,6 +51,22 @@ async def start(tmp_path: Path, hub: ScriptedHub, text: str = SCRIPT) -> asyncio
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+async def test_a_signal_that_another_thread_gets_wakes_the_loop() -> None:
+    heard = asyncio.Event()
+    before = signal.getsignal(signal.SIGTERM)
+
+    def get_one() -> None:
+        # So that the loop sleeps by then; when it does not, nothing is shown and nothing fails.
+        time.sleep(0.2)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    with signals(heard.set):
+        threading.Thread(target=get_one).start()
+        async with asyncio.timeout(10):
+            await heard.wait()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 async def test_sigterm_finishes_what_runs_and_exits_with_zero(

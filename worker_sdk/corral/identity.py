@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from corral.errors import InvalidRequest
@@ -82,10 +82,20 @@ def signals(signalled: Callable[[], None]) -> Generator[None, None, None]:
     def handle(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(signalled)
 
-    # Not the loop's own signal handlers: those do not exist on Windows, and these do the same.
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        try:
+            # A handler without the loop's help runs when this thread next executes something: a
+            # signal that another thread gets, or this one just before it sleeps, wakes nobody.
+            loop.add_signal_handler(number, signalled)
+        except NotImplementedError:
+            # Windows, whose loop is woken by every signal.
+            signal.signal(number, handle)
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            if handler is not None:
+                signal.signal(number, handler)
