@@ -1,8 +1,8 @@
 """How many instructions Valkey executes for a whole run: the same on a busy machine as on a
 quiet one, so a change of one percent shows. Says nothing of the time that memory takes.
 
-Valkey runs under valgrind's callgrind, some fifty times slower, straight on the store; what
-starting it takes is the difference of two sizes.
+Valkey runs under valgrind's callgrind, some fifty times slower, and runs are put straight on it.
+Two sizes are counted and one taken from the other, so that starting it has no part in it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WORLDS = {"started": (256, 512), "waited": (2000, 256)}
 async def instructions(rig: Rig, figures: Figures) -> None:
     """Instructions of Valkey for a whole run, of one that starts at once and one that waits."""
     if shutil.which("valgrind") is None:
-        figures.note("instructions were not counted: there is no valgrind on this machine")
+        figures.note("instructions were not counted: install valgrind, e.g. apt install valgrind")
         return
     for name, (ahead, room) in WORLDS.items():
         few = await _total(rig, ahead, room, FEW)

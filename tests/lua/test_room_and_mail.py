@@ -88,3 +88,18 @@ def test_memory_that_is_nearly_enough_hides_no_other_session(world: World) -> No
     world.submit("r1", constraints=big, vram_mb=8000)
     assert world.run("r1")["status"] == "running"
     world.sound()
+
+
+def test_a_run_that_needs_more_memory_than_is_left_waits_for_it(world: World) -> None:
+    world.open("s1", declaration=GPU)
+    world.submit("r1", constraints=constraints(vram_mb=5000), vram_mb=5000)
+    large = constraints(vram_mb=4000)
+    assert world.submit("r2", constraints=large, vram_mb=4000, wait=0) == "no_worker"
+    world.submit("r3", constraints=large, vram_mb=4000)
+    assert world.run("r3")["status"] == "pending"
+    world.submit("r4", constraints=constraints(vram_mb=3000), vram_mb=3000)
+    assert world.run("r4")["status"] == "running"
+    world.sound()
+    assert world.complete("s1", "r1", world.fence("r1")) == "ok"
+    assert world.run("r3")["status"] == "running"
+    world.sound()
