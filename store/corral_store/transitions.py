@@ -54,6 +54,22 @@ def table(flat: Sequence[Any]) -> dict[str, str]:
     return {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
 
 
+# Events of a run of which no list is kept, as its status says.
+_COURSE = {"pending": "1", "running": "2", "completed": "3"}
+
+
+def run_of(flat: Sequence[Any]) -> dict[str, str]:
+    """The record of a run, with what every run has but most say by leaving it out."""
+    run = table(flat)
+    if "fence" in run:
+        run.setdefault("version", "1")
+    if "worker" in run:
+        run.setdefault("started", run["submitted"])
+        run.setdefault("attempt", "1")
+    run.setdefault("events", _COURSE.get(run["status"], "0"))
+    return run
+
+
 # Numbers come as the text that they are kept as.
 letters_of = msgspec.msgpack.Decoder(list[Letter], strict=False).decode
 _submitted = msgspec.msgpack.Decoder(Submitted, strict=False).decode
@@ -230,7 +246,7 @@ class Transitions:
         """A page of runs, newest first, and where the next begins ("" at the end)."""
         head = (filter.text(), limit, *cursor)
         rows, more = await self._call(self._reads, "list_runs", head)
-        return [(text(run), table(fields)) for run, fields in rows], (text(more[0]), text(more[1]))
+        return [(text(run), run_of(fields)) for run, fields in rows], (text(more[0]), text(more[1]))
 
     async def answer_input(self, run: str, request: str, answer: bytes) -> str:
         """Answers a question; see answer_input.lua for the verdicts."""
@@ -315,6 +331,6 @@ class Transitions:
 def _described(raw: Sequence[Any]) -> Described:
     fields, job, output, attempts, hands, hub = raw
     return Described(
-        table(fields), bytes(job), bytes(output), tuple(bytes(a) for a in attempts),
+        run_of(fields), bytes(job), bytes(output), tuple(bytes(a) for a in attempts),
         text(hands), text(hub),
     )  # fmt: skip

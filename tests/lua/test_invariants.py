@@ -32,7 +32,7 @@ BREAKS: dict[str, Break] = {
     "running_is_held": lambda w: w.client.hdel(key(w, "held:s1"), "runs"),
     "only_terminal_have_ended": lambda w: w.client.hset(key(w, "run:waits"), "ended", 1),
     "terminal_is_retained": lambda w: w.client.zrem(key(w, "due:retention"), "done"),
-    "events_are_numbered": lambda w: w.client.rpop(key(w, "events:done")),
+    "events_are_numbered": lambda w: w.client.rpush(key(w, "events:done"), "{}"),
     "class_counts_its_runs": lambda w: w.client.hincrby(key(w, "refs"), CLASS, 1),
     "class_ends_with_its_runs": lambda w: w.client.hset(key(w, "refs"), "other", 1),
     "class_without_runs_is_due": lambda w: w.client.delete(key(w, "due:classes")),

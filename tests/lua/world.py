@@ -13,7 +13,7 @@ from corral_store.connection import root_of
 from corral_store.digests import class_of, plain_class, pool_of
 from corral_store.library import Library
 from corral_store.records import Constraints, Declaration, NewRun
-from corral_store.transitions import packed_runs
+from corral_store.transitions import packed_runs, run_of
 from tests.lua.mutations import library
 
 NAMESPACE = "test"
@@ -137,7 +137,8 @@ class World:
         return verdict
 
     def run(self, run: str) -> dict[str, str]:
-        return _text(self.client.hgetall(f"{self.root}run:{run}"))
+        found = self.client.hgetall(f"{self.root}run:{run}")
+        return run_of([part for pair in found.items() for part in pair]) if found else {}
 
     def held(self, session: str) -> dict[str, str]:
         return _text(self.client.hgetall(f"{self.root}held:{session}"))

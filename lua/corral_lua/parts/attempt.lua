@@ -1,33 +1,33 @@
 -- attempt: the life of one assignment, from fence to outcome.
 
-local function ended(u, r, hub, ended_ms, outcome, error)
+local function ended(r, hub, ended_ms, outcome, error)
   return '{"number":' .. (r.attempt or '0') .. ',"worker":' .. cjson.encode(r.worker or '')
     .. ',"hub":"' .. hub .. '","session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')
     .. '","started_ms":' .. (r.started or '0') .. ',"ended_ms":' .. ended_ms
     .. ',"outcome":"' .. outcome .. '","error":' .. (error ~= '' and error or 'null') .. '}'
 end
 
--- The attempt that completed the run is not kept beside the others: the run says it all, but
--- for the hub, which the event of its beginning has.
-function attempt.completed(u, r)
-  local hub = ''
-  for _, json in ipairs(call('LRANGE', keys.events(u, r.id), 0, -1)) do
-    if find(json, '"type":"status.running"', 1, true) then
-      hub = string.match(json, '"hub":"([^"]*)"') or hub
-    end
-  end
-  return ended(u, r, hub, r.ended, 'completed', '')
+-- The attempt that completed the run is not kept beside the others: the run says it all.
+function attempt.completed(r)
+  return ended(r, r.hub, r.ended, 'completed', '')
 end
 
--- Who has the run, for events; worked out once per call.
-local function whose(s)
-  if not s.whose then s.whose = '"worker":"' .. s.worker .. '","hub":"' .. s.hub .. '"' end
-  return s.whose
+-- What events say of who has been given a run; `more` is JSON members or nothing.
+function attempt.given(fence, worker, hub, more)
+  return '{"fence":"' .. fence .. '","worker":"' .. worker .. '","hub":"' .. hub .. '"' .. (more or '') .. '}'
 end
 
--- What the events of a run that is given to a session say; `more` is JSON members or nothing.
-function attempt.given(s, fence, more)
-  return '{"fence":"' .. fence .. '",' .. whose(s) .. (more or '') .. '}'
+-- An attempt of the session's worker begins.
+function attempt.begin(u, r, s)
+  unit.set(r, 'worker', s.worker)
+  unit.set(r, 'hub', s.hub)
+  unit.set_unusual(r, 'started', u.now_text, r.submitted)
+  unit.set_unusual(r, 'attempt', text(tonumber(r.attempt or 0) + 1), ATTEMPT)
+  if r.charged == '0' then unit.set(r, 'charged', '1') end
+end
+
+local function versioned(u, r, s)
+  unit.set_unusual(r, 'version', text(fit.verdict(u, s.pool, r.class).version), VERSION)
 end
 
 local OFFER_MS = 10000
@@ -39,11 +39,11 @@ local function offer(u, r, s)
   room.take(u, s, 0)
   unit.set(r, 'fence', fence)
   unit.set(r, 'session', s.id)
-  unit.set(r, 'version', text(fit.verdict(u, s.pool, r.class).version))
+  versioned(u, r, s)
   unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' offered')
   call('ZADD', keys.due(u, 'offers'), text(unit.lease_time(u) + OFFER_MS), r.id)
   unit.count(u, 'offered')
-  events.status(u, r, 'offered', attempt.given(s, fence))
+  events.status(u, r, 'offered', attempt.given(fence, s.worker, s.hub))
   mail.send(u, s, r.id, fence, 'offer')
 end
 
@@ -53,12 +53,9 @@ function attempt.claim(u, r, s)
   unit.set_hand(u, keys.held(u, s.id), r.id, r.fence .. ' running')
   call('ZREM', keys.due(u, 'offers'), r.id)
   if r.declined then call('DEL', keys.declined(u, r.id)) end
-  unit.set(r, 'worker', s.worker)
-  unit.set(r, 'started', u.now_text)
-  unit.set(r, 'attempt', text(tonumber(r.attempt or 0) + 1))
-  if r.charged == '0' then unit.set(r, 'charged', '1') end
+  attempt.begin(u, r, s)
   unit.count(u, 'assigned')
-  events.status(u, r, 'running', attempt.given(s, r.fence))
+  events.status(u, r, 'running', attempt.given(r.fence, s.worker, s.hub))
   attempt.watch(u, r)
   room.show(u, s)
 end
@@ -99,15 +96,12 @@ function attempt.assign(u, r, s)
   local device = room.take(u, s, tonumber(r.vram or 0))
   unit.set(r, 'fence', fence)
   unit.set(r, 'session', s.id)
-  unit.set(r, 'worker', s.worker)
-  unit.set(r, 'started', u.now_text)
-  unit.set(r, 'attempt', text(tonumber(r.attempt or 0) + 1))
-  unit.set(r, 'version', text(fit.verdict(u, s.pool, r.class).version))
-  if r.charged == '0' then unit.set(r, 'charged', '1') end
+  attempt.begin(u, r, s)
+  versioned(u, r, s)
   if device then unit.set(r, 'device', device - 1) end
   unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   unit.count(u, 'assigned')
-  events.status(u, r, 'running', attempt.given(s, fence))
+  events.status(u, r, 'running', attempt.given(r.fence, s.worker, s.hub))
   attempt.watch(u, r)
   mail.send(u, s, r.id, fence, 'run')
 end
@@ -168,7 +162,7 @@ end
 -- Records the end of an attempt that the run survives, or not.
 function attempt.record(u, r, outcome, error)
   local s = r.session and r.session ~= '' and unit.session(u, r.session)
-  call('RPUSH', keys.attempts(u, r.id), ended(u, r, s and s.hub or '', u.now_text, outcome, error))
+  call('RPUSH', keys.attempts(u, r.id), ended(r, s and s.hub or '', u.now_text, outcome, error))
 end
 
 -- Sends a run back to its old place, uncharged: a lost lease, or work given back.

@@ -32,6 +32,7 @@ local FORMAT = '1'
 
 -- What is not written into a run, as most have it.
 local PRIORITY, FLOW, MAX_LOST, RETENTION_MS = '128', '-', '3', '604800000'
+local VERSION, ATTEMPT = '1', '1'
 
 -- Texts of the numbers that come again and again, each made once.
 local TEXTS, TEXTS_KEPT = {}, 1000

@@ -2,52 +2,91 @@
 -- Status events and the terminal one are always kept; what handlers emit is bounded
 -- and refused beyond the bound, never trimmed silently.
 
--- Most runs begin by being pending. That event is not kept as long as it is the only one, as
--- the run says all of it, and there may be millions that wait.
-function events.first(submitted)
-  return '{"number":1,"type":"status.pending","time_ms":' .. submitted .. ',"attempt":0,"payload":null}'
+-- The ordinary course of a run: it is accepted, given to a session, and completed there. As long
+-- as nothing else happens to it, its own fields say all of it, and no list is kept; `events`, how
+-- many the list has, is not there either.
+local COURSE = { pending = 1, running = 2, completed = 3 }
+
+-- How many events a run has.
+function events.count(r)
+  return tonumber(r.events or COURSE[r.status] or 0)
 end
 
-local function keep(u, r, number, json)
-  local pending = u.events[r.id]
-  if not pending then pending = {}; u.events[r.id] = pending end
-  -- A run that began delayed has been given a time, and has its first event kept.
-  if number == '2' and r.due == nil then pending[1] = events.first(r.submitted) end
-  pending[#pending + 1] = json
+local function json_of(number, kind, time_ms, attempt_, fence, payload)
+  return '{"number":' .. number .. ',"type":"' .. kind .. '","time_ms":' .. time_ms
+    .. ',"attempt":' .. attempt_ .. (fence and ',"fence":"' .. fence .. '"' or '')
+    .. ',"payload":' .. payload .. '}'
 end
 
--- Appends an event. `payload` is JSON text and may be ''; `fence` is given for what a handler
--- said, so that the events of an attempt that was lost can be told apart.
-function events.add(u, r, kind, payload, fence)
-  local number = text(tonumber(r.events or 0) + 1)
-  r.events, r.told = number, true
-  local body = payload ~= '' and payload or 'null'
-  local json = '{"number":' .. number .. ',"type":"' .. kind .. '","time_ms":' .. u.now_text
-    .. ',"attempt":' .. (r.attempt or '0') .. (fence and ',"fence":"' .. fence .. '"' or '')
-    .. ',"payload":' .. body .. '}'
-  if number ~= '1' or kind ~= 'status.pending' then keep(u, r, number, json) end
+local function of_course(r, number)
+  if number == 1 then return json_of('1', 'status.pending', r.submitted, '0', nil, 'null') end
+  if number == 2 then return json_of('2', 'status.running', r.started, '1', nil, attempt.given(r.fence, r.worker, r.hub)) end
+  return json_of('3', 'status.completed', r.ended, '1', nil, 'null')
+end
+
+-- Events of a run of which no list is kept.
+local function course(r, first, last)
+  local out = {}
+  for number = first, last do out[#out + 1] = of_course(r, number) end
+  return out
+end
+
+-- Up to `limit` events behind the number `after`.
+function events.read(u, r, after, limit)
+  if r.events then return call('LRANGE', keys.events(u, r.id), after, after + limit - 1) end
+  return course(r, after + 1, min(after + limit, events.count(r)))
+end
+
+-- From here on there is a list, with what has happened so far. Must come before the fields that
+-- say it are changed.
+function events.keep(u, r)
+  if r.events then return end
+  local count = events.count(r)
+  r.events, r.told, u.events[r.id] = text(count), true, course(r, 1, count)
+end
+
+-- Tells those who follow.
+local function tell(u, r, number, json)
   u.feed[#u.feed + 1] = '{"run":"' .. r.id .. '","workflow":"' .. r.workflow .. '"' .. filters.about(u, r)
     .. ',"event":' .. json .. '}'
   u.hints[r.id] = number
 end
 
-local ENTRIES_PER_CUT, CUT_TO = 32, 63 / 64
-local shorten
+-- Appends an event. `payload` is JSON text and may be ''; `fence` is given for what a handler
+-- said, so that the events of an attempt that was lost can be told apart.
+function events.add(u, r, kind, payload, fence)
+  events.keep(u, r)
+  local number = text(tonumber(r.events) + 1)
+  local json = json_of(number, kind, u.now_text, r.attempt or '0', fence, payload ~= '' and payload or 'null')
+  local list = u.events[r.id]
+  if not list then list = {}; u.events[r.id] = list end
+  r.events, r.told, list[#list + 1] = number, true, json
+  tell(u, r, number, json)
+end
 
 function events.status(u, r, status, payload)
+  local number = COURSE[status]
+  if number and not r.events and number == events.count(r) + 1 then
+    r.status, r.told = status, true
+    tell(u, r, text(number), of_course(r, number))
+    return
+  end
+  events.keep(u, r)
   r.status = status
   events.add(u, r, 'status.' .. status, payload or '')
 end
 
+local ENTRIES_PER_CUT, CUT_TO = 32, 63 / 64
+
 -- True when the handler may still add one.
 function events.allowed(r)
-  return tonumber(r.events or 0) < EVENTS_PER_RUN
+  return events.count(r) < EVENTS_PER_RUN
 end
 
 -- An entry has the events of one call, which may be one or hundreds, so the feed is bounded
 -- in bytes too. Cuts a little more than it must, as each cut reads what it cuts; the latest
 -- entry stays whatever its size.
-function shorten(u, feed, length, newest)
+local function shorten(u, feed, length, newest)
   local bytes = u.meta.feed_bytes
   if bytes <= FEED_BYTES and length <= FEED_ENTRIES then return end
   local fewest, least = FEED_ENTRIES * CUT_TO, FEED_BYTES * CUT_TO

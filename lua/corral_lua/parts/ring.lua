@@ -68,7 +68,7 @@ function ring.add(u, session, run, fence, first, count, chunks, items)
     last, bytes = 0, 0
   end
   if first <= last then return 'seen' end
-  local json = '{"run":"' .. run .. '","fence":"' .. fence .. '","attempt":' .. attempt_
+  local json = '{"run":"' .. run .. '","fence":"' .. fence .. '","attempt":' .. (attempt_ or ATTEMPT)
     .. ',"first":' .. text(first) .. ',"count":' .. text(count)
     .. ',"size":' .. text(#items) .. ',"items":' .. items .. '}'
   bytes = keep(u, run, json, bytes)

@@ -118,6 +118,7 @@ function sessions.newer(r, fence)
 end
 
 function sessions.adopt(u, s, r, fence)
+  events.keep(u, r)
   if r.status == 'pending' then line.leave(u, r) end
   if r.status == 'delayed' or r.status == 'parked' then
     call('ZREM', keys.due(u, 'delays'), r.id)
@@ -130,13 +131,10 @@ function sessions.adopt(u, s, r, fence)
   u.fence = max(u.fence, tonumber(fence))
   unit.set(r, 'fence', fence)
   unit.set(r, 'session', s.id)
-  unit.set(r, 'worker', s.worker)
-  unit.set(r, 'started', text(u.now))
-  unit.set(r, 'attempt', tonumber(r.attempt or 0) + 1)
-  if r.charged == '0' then unit.set(r, 'charged', '1') end
+  attempt.begin(u, r, s)
   unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   room.adopt(u, s, r)
   unit.count(u, 'adopted')
-  events.status(u, r, 'running', attempt.given(s, fence, ',"adopted":true'))
+  events.status(u, r, 'running', attempt.given(fence, s.worker, s.hub, ',"adopted":true'))
   attempt.watch(u, r)
 end

@@ -83,7 +83,7 @@ function unit.run(u, id)
   r = {
     id = id, list = {}, request = nil, kind = nil, class = nil, submitted = nil, place = nil,
     status = nil, events = nil, fence = nil, session = nil, worker = nil, started = nil,
-    attempt = nil, version = nil, priority = nil, flow = nil, max_lost = nil, retention = nil,
+    hub = nil, attempt = nil, version = nil, priority = nil, flow = nil, max_lost = nil, retention = nil,
     band = nil, workflow = nil, ended = nil, told = nil,
   }
   for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
@@ -98,6 +98,8 @@ function unit.complete(r)
   r.max_lost, r.retention = r.max_lost or MAX_LOST, r.retention or RETENTION_MS
   r.band = r.band or band_of(r.priority)
   r.workflow = r.workflow or sub(r.kind, #'workflow:' + 1)
+  if r.fence then r.version = r.version or VERSION end
+  if r.worker then r.started, r.attempt = r.started or r.submitted, r.attempt or ATTEMPT end
   return r
 end
 
@@ -129,6 +131,11 @@ function unit.set(record, field, value)
   else
     record.changed[field] = value
   end
+end
+
+-- Sets a field of a run that is not written while it is as `unit.complete` has it.
+function unit.set_unusual(r, field, value, usual)
+  if value ~= (r[field] or usual) then unit.set(r, field, value) else r[field] = value end
 end
 
 -- Takes fields of a run away, at once.
@@ -255,7 +262,8 @@ end
 local function write_run(key, r)
   local list = r.list
   local n = #list
-  if r.told then list[n + 1], list[n + 2], list[n + 3], list[n + 4] = 'status', r.status, 'events', r.events end
+  if r.told then list[n + 1], list[n + 2] = 'status', r.status end
+  if r.told and r.events then list[n + 3], list[n + 4] = 'events', r.events end
   if r.told or n > 0 then call('HSET', key, unpack(list)) end
 end
 

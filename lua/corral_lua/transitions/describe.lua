@@ -22,8 +22,7 @@ local function one(u, id, what)
   if find(what, 'a', 1, true) then
     attempts = call('LRANGE', keys.attempts(u, id), 0, -1)
     if run.status == 'completed' then
-      run.id = id
-      attempts[#attempts + 1] = attempt.completed(u, run)
+      attempts[#attempts + 1] = attempt.completed(unit.complete(run))
     end
   end
   return {

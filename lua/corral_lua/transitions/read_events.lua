@@ -20,14 +20,8 @@ end
 function transitions.read_events(u, argv)
   local out, after, limit = {}, tonumber(argv[2]), tonumber(argv[3])
   for i = 4, #argv do
-    local values = call('HMGET', keys.run(u, argv[i]), 'status', 'events', 'submitted')
-    if values[1] then
-      local kept = call('LRANGE', keys.events(u, argv[i]), after, after + limit - 1)
-      if values[2] == '1' and after == 0 and #kept == 0 then kept = { events.first(values[3]) } end
-      out[#out + 1] = { values[1], values[2] or '0', some(kept) }
-    else
-      out[#out + 1] = {}
-    end
+    local r = unit.run(u, argv[i])
+    out[#out + 1] = r and { r.status, text(events.count(r)), some(events.read(u, r, after, limit)) } or {}
   end
   return out, { u.epoch }
 end

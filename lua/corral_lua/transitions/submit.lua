@@ -98,7 +98,8 @@ local function accept(u, asked, class)
     unit.put(u, keys.idem(u, asked.idem), u.idem[asked.idem])
     retention = text(max(tonumber(retention), WINDOW_MS))
   end
-  local place_, version = text(line.new_place(u, tonumber(priority))), text(asked.version or 0)
+  local place_ = text(line.new_place(u, tonumber(priority)))
+  local version = asked.version and text(asked.version) or nil
   local list = {
     'request', asked.request, 'kind', kind, 'class', class.id, 'submitted', u.now_text,
     'place', place_,
@@ -109,7 +110,7 @@ local function accept(u, asked, class)
     priority = priority, band = band_of(priority), workflow = asked.workflow, max_lost = max_lost,
     retention = retention,
     -- What comes when it starts: a table that must grow is made twice.
-    status = nil, events = nil, fence = nil, session = nil, worker = nil, started = nil, attempt = nil,
+    status = nil, fence = nil, session = nil, worker = nil, hub = nil, started = nil, attempt = nil,
   }
   u.runs[id] = r
   if priority ~= PRIORITY then unit.set(r, 'priority', priority) end
@@ -117,7 +118,7 @@ local function accept(u, asked, class)
   if kind ~= 'workflow:' .. r.workflow then unit.set(r, 'workflow', r.workflow) end
   if max_lost ~= MAX_LOST then unit.set(r, 'max_lost', max_lost) end
   if retention ~= RETENTION_MS then unit.set(r, 'retention', retention) end
-  if version ~= '0' then unit.set(r, 'version', version) end
+  if version then unit.set(r, 'version', version) end
   if asked.idem then unit.set(r, 'idem', asked.idem) end
   if asked.weight then unit.set(r, 'weight', text(asked.weight)) end
   if asked.vram_mb then unit.set(r, 'vram', text(asked.vram_mb)) end
@@ -155,7 +156,7 @@ local function accepted(u, r, class)
     return { 'accepted', r.id, r.status, stage, u.now_text }
   end
   local s = unit.session(u, r.session)
-  return { 'accepted', r.id, r.status, stage, u.now_text, r.fence, s.id, s.worker, s.hub, r.version,
+  return { 'accepted', r.id, r.status, stage, u.now_text, r.fence, s.id, s.worker, s.hub, r.version or '0',
     r.device or '-1' }
 end
 
