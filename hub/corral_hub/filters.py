@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from corral_hub import names
 from corral_hub.errors import InvalidRequest
-from corral_hub.subscriptions import FeedEvent
+from corral_hub.feed import FeedEvent
 from corral_store.filters import Pairs, RunFilter, WorkerFilter, holds
 
 MAX_LABELS = 16
@@ -98,13 +98,14 @@ def passes(filter: RunFilter, status_only: bool, found: FeedEvent) -> bool:
         word, _, status = found.event.type.partition("status.")
         if word or (filter.statuses and status not in filter.statuses):
             return False
-    if filter.workflow and found.workflow != filter.workflow:
+    about = found.about
+    if filter.workflow and about.workflow != filter.workflow:
         return False
-    if filter.kind and (found.kind or f"workflow:{found.workflow}") != filter.kind:
+    if filter.kind and (about.kind or f"workflow:{about.workflow}") != filter.kind:
         return False
-    if filter.worker and found.worker != filter.worker:
+    if filter.worker and about.worker != filter.worker:
         return False
-    return holds(found.labels, filter.labels) and holds(found.tags, filter.worker_tags)
+    return holds(about.labels, filter.labels) and holds(about.tags, filter.worker_tags)
 
 
 def _count(terms: Collection[str], limit: int, field: str) -> None:

@@ -19,6 +19,7 @@ import msgspec
 from corral_hub import cursors
 from corral_hub.cursors import Position
 from corral_hub.errors import RunNotFound, Unavailable
+from corral_hub.feed import FeedEvent, Happened, events_of
 from corral_store.records import Feed
 from corral_store.transitions import Transitions
 
@@ -27,30 +28,6 @@ POLL_SECONDS = 1.0
 PAGE = 256
 
 KeyT = TypeVar("KeyT")
-
-
-class Happened(msgspec.Struct):
-    """An event as it is kept."""
-
-    number: int
-    type: str
-    time_ms: int
-    attempt: int
-    payload: msgspec.Raw
-    fence: str = ""
-
-
-class FeedEvent(msgspec.Struct):
-    """An event as it stands in the feed. `kind`: "" when it is that of the workflow; `worker`
-    and its `tags`: of who has the run, or had it last."""
-
-    run: str
-    workflow: str
-    event: Happened
-    kind: str = ""
-    worker: str = ""
-    labels: dict[str, str] = {}
-    tags: dict[str, str] = {}
 
 
 @dataclass(slots=True, frozen=True)
@@ -80,7 +57,6 @@ class Quiet:
 
 
 _event = msgspec.json.Decoder(Happened)
-_feed = msgspec.json.Decoder(list[FeedEvent])
 
 
 class Subscriptions:
@@ -193,8 +169,8 @@ class Subscriptions:
                 for entry, raw in feed.entries:
                     # The entry of the cursor may be gone, and this be the one behind it.
                     first = skip if cursor.startswith(f"{entry}.") else 0
-                    for index, event in enumerate(_feed.decode(raw)[first:], start=first + 1):
-                        if passes(event):
+                    for index, event in enumerate(events_of(raw), start=1):
+                        if index > first and passes(event):
                             yield event, f"{entry}.{index}"
                             quiet = _now()
                     after, skip = entry, 0

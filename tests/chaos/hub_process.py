@@ -63,7 +63,7 @@ FAULTS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     STEP: [("parts/steps", "call('HSET', key, step, json)", "local _ = json")],
-    FEED: [("parts/events", "concat(u.feed, ',')", "u.feed[1] .. (u.feed[2] and ']' or '')")],
+    FEED: [("parts/events", "concat(list, ',')", "list[1] .. (list[2] and ']}' or '')")],
     STREAM: [mutations.FAULTS["no stream number"]],
 }
 

@@ -45,11 +45,15 @@ function events.keep(u, r)
   r.events, r.told, u.events[r.id] = text(count), true, course(r, 1, count)
 end
 
--- Tells those who follow.
-local function tell(u, r, number, json)
-  u.feed[#u.feed + 1] = '{"run":"' .. r.id .. '","workflow":"' .. r.workflow .. '"' .. filters.about(u, r)
-    .. ',"event":' .. json .. '}'
-  u.hints[r.id] = number
+-- The place of what is said of the run beside its events, in the entry of this call.
+local function about(u, r)
+  local said = '{"workflow":"' .. r.workflow .. '"' .. filters.about(u, r) .. '}'
+  local place_ = u.place_of[said]
+  if not place_ then
+    place_ = text(#u.abouts)
+    u.abouts[#u.abouts + 1], u.place_of[said] = said, place_
+  end
+  return place_
 end
 
 -- Appends an event. `payload` is JSON text and may be ''; `fence` is given for what a handler
@@ -61,14 +65,16 @@ function events.add(u, r, kind, payload, fence)
   local list = u.events[r.id]
   if not list then list = {}; u.events[r.id] = list end
   r.events, r.told, list[#list + 1] = number, true, json
-  tell(u, r, number, json)
+  u.feed[#u.feed + 1] = '["' .. r.id .. '",' .. about(u, r) .. ',0,0,' .. json .. ']'
+  u.hints[r.id] = number
 end
 
 function events.status(u, r, status, payload)
   local number = COURSE[status]
   if number and not r.events and number == events.count(r) + 1 then
     r.status, r.told = status, true
-    tell(u, r, text(number), of_course(r, number))
+    if not r.since then r.since, u.feed[#u.feed + 1] = number, r end
+    r.till, u.hints[r.id] = number, text(number)
     return
   end
   events.keep(u, r)
@@ -101,13 +107,31 @@ local function shorten(u, feed, length, newest)
   u.meta.feed_bytes = length > 1 and bytes or newest
 end
 
+-- True when what `about` says of two runs is the same, at a glance.
+local function alike(r, before)
+  return before and r.session == before.session and r.kind == before.kind and not r.labels
+    and not before.labels and r.workflow == before.workflow and r.worker == before.worker
+end
+
+-- Events of the ordinary course as the feed has them; who reads it knows the rest from the entry.
+local function told(u, r, before)
+  r.about = alike(r, before) and before.about or about(u, r)
+  local given = r.since <= 2 and r.till >= 2 and ',["' .. r.fence .. '","' .. r.hub .. '"]' or ''
+  return '["' .. r.id .. '",' .. r.about .. ',' .. text(r.since) .. ',' .. text(r.till) .. given .. ']'
+end
+
 function events.close(u)
-  if #u.feed == 0 then return end
-  for id, list in pairs(u.events) do call('RPUSH', keys.events(u, id), unpack(list)) end
-  -- The brackets go to the ends first: an entry may be large, and each step copies it.
-  u.feed[1] = '[' .. u.feed[1]
-  u.feed[#u.feed] = u.feed[#u.feed] .. ']'
-  local feed, entry = keys.at(u, 'feed'), concat(u.feed, ',')
+  local list = u.feed
+  if #list == 0 then return end
+  for id, kept in pairs(u.events) do call('RPUSH', keys.events(u, id), unpack(kept)) end
+  local before
+  for i, one in ipairs(list) do
+    if type(one) == 'table' then list[i], before = told(u, one, before), one end
+  end
+  -- What goes around them goes to the ends first: an entry may be large, and each step copies it.
+  list[1] = '{"now":' .. u.now_text .. ',"about":[' .. concat(u.abouts, ',') .. '],"events":[' .. list[1]
+  list[#list] = list[#list] .. ']}'
+  local feed, entry = keys.at(u, 'feed'), concat(list, ',')
   call('XADD', feed, '*', 'events', entry)
   u.meta.feed_bytes = u.feed_bytes + #entry
   shorten(u, feed, call('XLEN', feed), #entry)

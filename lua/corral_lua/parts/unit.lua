@@ -40,7 +40,7 @@ function unit.open(root, hub)
     lines = { counts = {}, deficits = {}, first = {}, flows = {} },
     candidates = {}, fitting = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, listed = {}, refs = {}, mail = {},
-    born = {}, made = {}, unshown = {}, feed = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
+    born = {}, made = {}, unshown = {}, feed = {}, abouts = {}, place_of = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
     meta = {},
   }
   return u
@@ -85,6 +85,7 @@ function unit.run(u, id)
     status = nil, events = nil, fence = nil, session = nil, worker = nil, started = nil,
     hub = nil, attempt = nil, version = nil, priority = nil, flow = nil, max_lost = nil, retention = nil,
     band = nil, workflow = nil, ended = nil, told = nil,
+    since = nil, till = nil, about = nil,
   }
   for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
   unit.complete(r)

@@ -111,6 +111,7 @@ local function accept(u, asked, class)
     retention = retention,
     -- What comes when it starts: a table that must grow is made twice.
     status = nil, fence = nil, session = nil, worker = nil, hub = nil, started = nil, attempt = nil,
+    told = nil, since = nil, till = nil, about = nil,
   }
   u.runs[id] = r
   if priority ~= PRIORITY then unit.set(r, 'priority', priority) end

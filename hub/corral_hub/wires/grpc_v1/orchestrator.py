@@ -9,10 +9,11 @@ from typing import Any
 from corral_hub import filters, inputs, names, queues
 from corral_hub.config import HubConfig
 from corral_hub.errors import HubError
+from corral_hub.feed import FeedEvent
 from corral_hub.following import Following, Parts, PartsGap
 from corral_hub.orchestrator import Accepted, Orchestrator, check_count
 from corral_hub.requests import SubmitRequest
-from corral_hub.subscriptions import FeedEvent, Gap, Quiet, Seen, Subscriptions
+from corral_hub.subscriptions import Gap, Quiet, Seen, Subscriptions
 from corral_hub.wires.grpc_v1 import queueing, reading, relaying, remembering, writing
 from corral_hub.wires.grpc_v1.status import detail_of
 from corral_proto.v1 import common_pb2 as common
@@ -222,7 +223,7 @@ class OrchestratorService:
                     yield reply(ping=reply.Ping(cursor=cursor))
                 case (found, cursor):
                     told = writing.event(found.run, found.event, cursor)
-                    told.workflow = found.workflow
+                    told.workflow = found.about.workflow
                     yield reply(event=told)
 
 

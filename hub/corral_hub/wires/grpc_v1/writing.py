@@ -9,8 +9,8 @@ import msgspec
 
 from corral_hub import jobs
 from corral_hub.config import HubConfig
+from corral_hub.feed import Happened
 from corral_hub.session import messages as m
-from corral_hub.subscriptions import Happened
 from corral_hub.wires.grpc_v1 import remembering
 from corral_proto.v1 import common_pb2 as common
 from corral_proto.v1 import orchestrator_pb2 as pb
