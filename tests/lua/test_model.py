@@ -6,8 +6,11 @@ how often it was ended. Every mutating call is made twice; `check` runs after ev
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from corral_hub.feed import events_of
 from tests.lua.histories import TERMINAL, Moves
 from tests.lua.world import World
 
@@ -31,6 +35,11 @@ KEYS = (
     *("run", "job", "output", "events", "attempts", "inputs"),
     *("checkpoint", "steps", "ring", "listens", "declined"),
 )
+
+
+def event_of(raw: bytes | str) -> dict[str, Any]:
+    """An event from its JSON text, as a subscriber sees it."""
+    return {"fence": "", **json.loads(raw)}
 
 
 class Histories(Moves):
@@ -222,6 +231,23 @@ class Histories(Moves):
                 fence, state = value.split()
                 if state == "running" and (run, fence) not in self.heard:
                     assert mail.get(run) == f"{fence} run"
+
+    @invariant()
+    def the_feed_tells_what_each_run_says_of_itself(self) -> None:
+        told: dict[str, list[Any]] = defaultdict(list)
+        feed: Any = self.world.client.xrange(f"{self.world.root}feed")
+        for _, fields in feed:
+            for found in events_of(fields[b"events"]):
+                told[found.run].append(event_of(msgspec.json.encode(found.event)))
+        for run in self.runs:
+            (said,), _, _ = self.world.raw("read_events", 0, 1000, run)
+            if said:
+                status, latest, events = said
+                assert [event_of(raw) for raw in events] == told[run]
+                assert int(latest) == len(events)
+                assert [e["type"] for e in told[run] if e["type"].startswith("status.")][-1] == (
+                    f"status.{status}"
+                )
 
     @invariant()
     def terminal_runs_never_change(self) -> None:

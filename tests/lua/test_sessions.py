@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.lua.world import World
 
 
@@ -261,6 +263,20 @@ def test_a_held_run_with_a_higher_fence_is_adopted(world: World) -> None:
     assert world.run("r1")["status"] == "running"
     assert world.fence("r1") == later
     assert world.complete("s1", "r1", later) == "ok"
+    world.sound()
+
+
+def test_an_adopted_run_keeps_what_was_said_of_the_attempt_before(world: World) -> None:
+    world.open("s1")
+    world.submit("r1")
+    first, later = world.fence("r1"), str(int(world.fence("r1")) + 10**15)
+    world.open("s2", resume=True, hub="b", held=[("r1", later)])
+    ((_, _, events),) = world.raw("read_events", 0, 10, "r1")[0]
+    begun = [e["payload"] for e in map(json.loads, events) if e["type"] == "status.running"]
+    assert [(p["fence"], p["worker"], p["hub"]) for p in begun] == [
+        (first, "w-s1", "a"),
+        (later, "w-s2", "b"),
+    ]
     world.sound()
 
 
