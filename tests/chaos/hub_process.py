@@ -51,9 +51,10 @@ FAULTS: dict[str, list[tuple[str, str, str]]] = {
         (
             "parts/mail",
             "out[#out + 1] = letter",
-            "out[#out + 1] = letter; unit.set_hand(u, keys.mail(u, s.id), run, false)",
+            "out[#out + 1] = letter; heard(u, s.id, run, fence);"
+            " unit.set_hand(u, keys.mail(u, s.id), run, false)",
         ),
-        ("parts/sessions", "mail.send(u, s, run, fence, 'run')", "local _ = run"),
+        ("parts/sessions", "mail.assign(u, s, run, fence)", "local _ = run"),
     ],
     ANSWER: [
         (

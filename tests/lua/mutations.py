@@ -18,13 +18,13 @@ FAULTS = {
     ),
     "no mail acknowledgement": (
         "parts/mail",
-        "if unit.hand(u, key, run) == fence .. ' ' .. word then",
-        "if false then",
+        "if word == 'run' then heard(u, sid, run, fence) end",
+        "",
     ),
     "mail is gone when it is read": (
-        "transitions/fetch_mail",
-        "local fence, word = split2(value)",
-        "local fence, word = split2(value); call('HDEL', keys.mail(u, s.id), run)",
+        "parts/mail",
+        "if assigned and words[run]",
+        "heard(u, s.id, run, fence); if assigned and words[run]",
     ),
     "no stream number": ("parts/sessions", "if stream ~= s.stream then return 'moved' end", ""),
     "room comes back at the cancel": (

@@ -141,13 +141,18 @@ class World:
         return run_of([part for pair in found.items() for part in pair]) if found else {}
 
     def held(self, session: str) -> dict[str, str]:
-        return _text(self.client.hgetall(f"{self.root}held:{session}"))
+        """What it has of runs: fence and state, an assignment that it has not heard of included."""
+        held: dict[str, str] = _text(self.client.hgetall(f"{self.root}held:{session}"))
+        return {run: value.replace(" assigned", " running") for run, value in held.items()}
 
     def stream(self, session: str) -> str:
         return _text(self.client.hget(f"{self.root}session:{session}", "stream"))
 
     def mail(self, session: str) -> dict[str, str]:
-        return _text(self.client.hgetall(f"{self.root}mail:{session}"))
+        """What it has not acknowledged."""
+        held: dict[str, str] = _text(self.client.hgetall(f"{self.root}held:{session}"))
+        unheard = {run: v.split()[0] + " run" for run, v in held.items() if v.endswith(" assigned")}
+        return unheard | _text(self.client.hgetall(f"{self.root}mail:{session}"))
 
     def fence(self, run: str) -> str:
         return self.run(run)["fence"]

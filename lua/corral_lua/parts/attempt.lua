@@ -99,11 +99,10 @@ function attempt.assign(u, r, s)
   attempt.begin(u, r, s)
   versioned(u, r, s)
   if device then unit.set(r, 'device', device - 1) end
-  unit.set_hand(u, keys.held(u, s.id), r.id, fence .. ' running')
   unit.count(u, 'assigned')
   events.status(u, r, 'running', attempt.given(r.fence, s.worker, s.hub))
   attempt.watch(u, r)
-  mail.send(u, s, r.id, fence, 'run')
+  mail.assign(u, s, r.id, fence)
 end
 
 -- Keeps the earliest limit of the run in due:deadlines: its deadline, and the limit of
@@ -130,7 +129,7 @@ function attempt.unhold(u, s, r_or_id)
   if not held then return false end
   unit.set_hand(u, key, id, false)
   mail.drop(u, s.id, id)
-  local _, state = split2(held)
+  local _, state = mail.in_hand(held)
   if state == 'stopping' then unit.set(s, 'stopping', max(0, s.stopping - 1)) end
   if state == 'offered' then
     unit.set(s, 'offers', max(0, s.offers - 1))
@@ -206,7 +205,7 @@ end
 function attempt.stop(u, s, r, reason)
   local held = unit.hand(u, keys.held(u, s.id), r.id)
   if not held then return end
-  local fence, state = split2(held)
+  local fence, state = mail.in_hand(held)
   if state == 'offered' then
     unit.set(s, 'offers', max(0, s.offers - 1))
     call('ZREM', keys.due(u, 'offers'), r.id)

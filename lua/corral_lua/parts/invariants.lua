@@ -70,8 +70,9 @@ local function of_runs(u, runs)
       expect(call('ZSCORE', keys.due(u, 'offers'), r.id), 'offered_is_due', r.id)
     end
     if r.status == 'running' or r.status == 'offered' then
-      local held = call('HGET', keys.held(u, r.session or ''), r.id)
-      expect(held == r.fence .. ' ' .. r.status, 'running_is_held', r.id, held or 'nothing')
+      local held = call('HGET', keys.held(u, r.session or ''), r.id) or 'nothing '
+      local fence, state = mail.in_hand(held)
+      expect(fence == r.fence and state == r.status, 'running_is_held', r.id, held)
     end
     if LIVE[r.status] then
       refs[r.class] = (refs[r.class] or 0) + 1
@@ -161,7 +162,7 @@ local function of_session(u, s)
   local held = as_table(call('HGETALL', keys.held(u, s.id)))
   local n, stopping, offers = 0, 0, 0
   for run, value in pairs(held) do
-    local fence, state = split2(value)
+    local fence, state = mail.in_hand(value)
     local r = unit.run(u, run)
     n = n + 1
     if state == 'stopping' then stopping = stopping + 1 end

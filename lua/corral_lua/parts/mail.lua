@@ -2,13 +2,49 @@
 -- Kept until the worker acknowledges it; a newer word about a run replaces the older.
 -- Words for sessions of the calling hub go back with the reply; other hubs find theirs
 -- in `news`, and a hint on pub/sub only makes them look sooner.
+-- An assignment that goes back with the reply has no word of its own: that the session holds the
+-- run as `assigned`, not yet as `running`, says that it is still to be acknowledged.
 
 -- Jobs that are read before it is known how many letters the reply has room for.
 local LETTERS_READ = 256
 local LETTERS_PER_REPLY = 1024
 
+-- What a session has of a run: the fence, the state (running, offered, stopping), and whether an
+-- assignment is still to be acknowledged.
+function mail.in_hand(value)
+  local fence, state = split2(value)
+  if state == 'assigned' then return fence, 'running', true end
+  return fence, state, false
+end
+
+-- False when no word is kept for the session; asked once per call.
+local function some(u, sid)
+  if u.worded[sid] == nil then u.worded[sid] = call('EXISTS', keys.mail(u, sid)) == 1 end
+  return u.worded[sid]
+end
+
+local function keep(u, sid, run, fence, word)
+  unit.set_hand(u, keys.mail(u, sid), run, fence .. ' ' .. word)
+  u.worded[sid] = true
+end
+
+local function kept(u, sid, run)
+  return some(u, sid) and unit.hand(u, keys.mail(u, sid), run)
+end
+
+-- The session holds the run from here on, and is told of it.
+function mail.assign(u, s, run, fence)
+  if s.hub == u.hub then
+    unit.set_hand(u, keys.held(u, s.id), run, fence .. ' assigned')
+    u.mail[#u.mail + 1] = { s, run, fence, 'run' }
+  else
+    unit.set_hand(u, keys.held(u, s.id), run, fence .. ' running')
+    mail.send(u, s, run, fence, 'run')
+  end
+end
+
 function mail.send(u, s, run, fence, word)
-  unit.set_hand(u, keys.mail(u, s.id), run, fence .. ' ' .. word)
+  keep(u, s.id, run, fence, word)
   if s.hub == u.hub then
     u.mail[#u.mail + 1] = { s, run, fence, word }
   else
@@ -17,10 +53,27 @@ function mail.send(u, s, run, fence, word)
   end
 end
 
+-- True while the session is still to show that it has heard of the assignment.
+function mail.unheard(u, sid, run, fence)
+  return unit.hand(u, keys.held(u, sid), run) == fence .. ' assigned' or kept(u, sid, run) == fence .. ' run'
+end
+
+local function heard(u, sid, run, fence)
+  local key = keys.held(u, sid)
+  if unit.hand(u, key, run) == fence .. ' assigned' then unit.set_hand(u, key, run, fence .. ' running') end
+end
+
 -- Removes a word when it is still the one that was acknowledged.
 function mail.acknowledge(u, sid, run, fence, word)
-  local key = keys.mail(u, sid)
-  if unit.hand(u, key, run) == fence .. ' ' .. word then unit.set_hand(u, key, run, false) end
+  if word == 'run' then heard(u, sid, run, fence) end
+  if kept(u, sid, run) == fence .. ' ' .. word then unit.set_hand(u, keys.mail(u, sid), run, false) end
+end
+
+-- Reads what reports are about at once: what is held of their runs, and the words that are
+-- acknowledged.
+function mail.prefetch(u, sid, runs, acked)
+  unit.prefetch(u, keys.held(u, sid), runs)
+  if #acked > 0 and some(u, sid) then unit.prefetch(u, keys.mail(u, sid), acked) end
 end
 
 -- A report about a run says that the assignment has arrived.
@@ -29,14 +82,15 @@ function mail.arrived(u, sid, run, fence)
 end
 
 function mail.drop(u, sid, run)
-  unit.set_hand(u, keys.mail(u, sid), run, false)
+  if some(u, sid) then unit.set_hand(u, keys.mail(u, sid), run, false) end
 end
 
 -- A worker that comes back holds a run: it has heard all about it but perhaps an answer.
-function mail.resume(u, s, run)
-  local value = unit.hand(u, keys.mail(u, s.id), run)
+function mail.resume(u, s, run, fence)
+  heard(u, s.id, run, fence)
+  local value = kept(u, s.id, run)
   if not value then return end
-  local fence, word = split2(value)
+  local _, word = split2(value)
   if sub(word, 1, 7) == 'answer:' then mail.send(u, s, run, fence, word) else mail.drop(u, s.id, run) end
 end
 
@@ -89,11 +143,28 @@ function mail.letters(u)
         bytes = bytes + size
       end
     else
-      u.wakes[s.hub] = u.wakes[s.hub] or {}
-      u.wakes[s.hub][s.id] = true
+      -- The news lead to words, so an assignment needs one now.
+      if word == 'run' then keep(u, s.id, run, fence, word) end
+      mail.wake(u, s)
     end
   end
   return pack(out)
+end
+
+-- Gathers the words for a session; `whole`: also the assignments that went with a reply, which
+-- may have been lost.
+function mail.gather(u, s, whole)
+  local words = unit.whole_hand(u, keys.mail(u, s.id))
+  if whole then
+    for run, value in pairs(unit.whole_hand(u, keys.held(u, s.id))) do
+      local fence, _, assigned = mail.in_hand(value)
+      if assigned and words[run] ~= fence .. ' run' then u.mail[#u.mail + 1] = { s, run, fence, 'run' } end
+    end
+  end
+  for run, value in pairs(words) do
+    local fence, word = split2(value)
+    u.mail[#u.mail + 1] = { s, run, fence, word }
+  end
 end
 
 -- Tells a hub to look at a session, for mail or because it has ended.

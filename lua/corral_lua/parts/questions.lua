@@ -32,7 +32,7 @@ end
 -- shown yet that the run has arrived has asked nothing yet either, and is told when it asks:
 -- until then the word that begins the run must not be replaced.
 local function tell(u, s, r)
-  if unit.hand(u, keys.mail(u, s.id), r.id) == r.fence .. ' run' then return end
+  if mail.unheard(u, s.id, r.id, r.fence) then return end
   local settled = 0
   for _, field in ipairs(call('HKEYS', keys.inputs(u, r.id))) do
     if find(field, ' ', 1, true) then settled = settled + 1 end

@@ -52,9 +52,9 @@ end
 local function placed(u, r)
   local s = r.session and r.session ~= '' and unit.session(u, r.session)
   if s and sessions.live(s) then
-    local held = r.fence .. ' ' .. r.status
     local key = keys.held(u, s.id)
-    if unit.hand(u, key, r.id) ~= held then unit.set_hand(u, key, r.id, held) end
+    local fence, state = mail.in_hand(unit.hand(u, key, r.id) or ' ')
+    if fence ~= r.fence or state ~= r.status then unit.set_hand(u, key, r.id, r.fence .. ' ' .. r.status) end
     if r.status == 'offered' then
       call('ZADD', keys.due(u, 'offers'), 'NX', text(unit.lease_time(u) + OFFER_MS), r.id)
     end
@@ -139,7 +139,7 @@ local function hands(u, s)
   local held, told = unit.whole_hand(u, held_key), unit.whole_hand(u, mail_key)
   local counts, used = { running = 0, offered = 0, stopping = 0 }, {}
   for run, value in pairs(held) do
-    local fence, state = split2(value)
+    local fence, state = mail.in_hand(value)
     local r = unit.run(u, run)
     if not r then
       -- Nobody can say what it was.

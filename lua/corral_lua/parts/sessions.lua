@@ -27,7 +27,7 @@ function sessions.finish(u, s, why, limit)
     end
     released = released + 1
     unit.set_hand(u, keys.held(u, s.id), run, false)
-    local fence, state = split2(value)
+    local fence, state = mail.in_hand(value)
     local r = unit.run(u, run)
     if r and state == 'offered' and r.fence == fence and r.status == 'offered' then
       call('ZREM', keys.due(u, 'offers'), run)
@@ -79,13 +79,13 @@ function sessions.reconcile(u, s, claims)
       held[run], mine = nil, nil
     end
     if mine then
-      local own, state = split2(mine)
+      local own, state = mail.in_hand(mine)
       if own == fence and state == 'offered' and r and r.status == 'offered' then
         attempt.claim(u, r, s)
         held[run], state = fence .. ' running', 'running'
       end
       keep = own == fence and state == 'running' and r and r.status == 'running'
-      if keep then mail.resume(u, s, run) end
+      if keep then mail.resume(u, s, run, fence) end
     elseif r and sessions.newer(r, fence) then
       keep = true
       sessions.adopt(u, s, r, fence)
@@ -95,12 +95,12 @@ function sessions.reconcile(u, s, claims)
     verdicts[#verdicts + 1] = keep and 'keep' or 'stop'
   end
   for run, value in pairs(held) do
-    local fence, state = split2(value)
+    local fence, state = mail.in_hand(value)
     local claim = claims[run]
     if state == 'stopping' and not (claim and claim[1] == fence) then
       attempt.unhold(u, s, run)
     elseif state == 'running' and not (claim and claim[1] == fence) then
-      mail.send(u, s, run, fence, 'run')
+      mail.assign(u, s, run, fence)
     elseif state == 'offered' then
       mail.send(u, s, run, fence, 'offer')
     elseif state == 'stopping' then

@@ -13,7 +13,7 @@ local function one(u, id, what)
   if run.session and run.session ~= '' then
     local held = call('HGET', keys.held(u, run.session), id)
     if held and split2(held) == run.fence then
-      local _, state = split2(held)
+      local _, state = mail.in_hand(held)
       hands = state
     end
     hub = call('HGET', keys.session(u, run.session), 'hub') or ''

@@ -7,13 +7,6 @@
 
 local SESSIONS_PER_CALL = 64
 
-local function letters(u, s)
-  for run, value in pairs(unit.whole_hand(u, keys.mail(u, s.id))) do
-    local fence, word = split2(value)
-    u.mail[#u.mail + 1] = { s, run, fence, word }
-  end
-end
-
 function transitions.fetch_mail(u, argv)
   local wanted, verdicts = {}, {}
   for i = 2, #argv, 2 do wanted[#wanted + 1] = { argv[i], argv[i + 1] } end
@@ -31,7 +24,7 @@ function transitions.fetch_mail(u, argv)
     local s = unit.session(u, pair[1])
     local verdict = sessions.verdict(s, pair[2] or (s and s.stream))
     if verdict == 'ok' and s.hub ~= u.hub then verdict = 'moved' end
-    if verdict == 'ok' then letters(u, s) end
+    if verdict == 'ok' then mail.gather(u, s, pair[2] ~= nil) end
     verdicts[#verdicts + 1] = { pair[1], verdict }
   end
   return verdicts

@@ -108,7 +108,7 @@ end
 local function stopped(u, s, run, fence)
   local held = unit.hand(u, keys.held(u, s.id), run)
   if not held or split2(held) ~= fence then return 'ok' end
-  local _, state = split2(held)
+  local _, state = mail.in_hand(held)
   local r = unit.run(u, run)
   attempt.unhold(u, s, run)
   -- Stopped without having been told to, as far as the store knows: it goes back.
@@ -167,8 +167,7 @@ function transitions.report(u, argv)
     if argv[i + 1] ~= runs[#runs] then runs[#runs + 1] = argv[i + 1] end
     if argv[i] == 'ack' then acked[#acked + 1] = argv[i + 1] end
   end
-  unit.prefetch(u, keys.held(u, s.id), runs)
-  unit.prefetch(u, keys.mail(u, s.id), acked)
+  mail.prefetch(u, s.id, runs, acked)
   local moved, highest = argv[3] ~= s.stream, tonumber(s.seq or 0)
   for i = 4, #argv, STRIDE do
     local seq = tonumber(argv[i + 3])
