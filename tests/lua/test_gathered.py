@@ -3,6 +3,8 @@ another part of the same call must not believe."""
 
 from __future__ import annotations
 
+import pytest
+
 from corral_store.records import Declaration
 from tests.lua.world import World
 
@@ -81,21 +83,36 @@ def test_many_sessions_are_lost_at_once_in_steps(world: World) -> None:
     world.sound()
 
 
-def test_an_answer_leaves_the_word_that_begins_the_run(world: World) -> None:
+@pytest.mark.parametrize("hub", ["a", "b"])
+def test_an_answer_leaves_the_word_that_begins_the_run(world: World, hub: str) -> None:
     world.open("s1")
     world.submit("r1")
     world.ask("s1", "r1", "q")
-    world.open("s2", hub="b")
+    world.open("s2", hub=hub)
     world.call("close_session", "s1", "1", "lost", 0)
     world.answer("r1", "q", 7)
     world.letters.clear()
-    world.call("fetch_mail", hub="b")
+    world.call("fetch_mail", "s2", "1", hub=hub)
     (letter,) = world.letters
     assert (letter[0], letter[4]) == ("s2", "run")
     assert '"q":7' in letter[12]
     # An assignment that left before the answer says nothing of it; who asks is told.
     world.ask("s2", "r1", "q")
     assert world.mail("s2") == {"r1": f"{world.fence('r1')} answer:1"}
+    world.sound()
+
+
+def test_an_answer_is_no_mail_any_more_when_the_run_ends_in_the_same_call(world: World) -> None:
+    world.open("s1", max=2)
+    world.submit("r1")
+    world.submit("r2")
+    asks = ("ask", "r2", world.fence("r2"), 0, "q", '{"request_id":"q"}')
+    ends = [("completed", run, world.fence(run), 0, "1") for run in ("r1", "r2")]
+    world.report("s1", asks)
+    world.answer("r2", "q", 7)
+    world.report("s1", ("ack", "r2", world.fence("r2"), 0, "answer:1"))
+    assert world.report("s1", ends[0], asks, ends[1]) == ["ok"] * 3
+    assert world.mail("s1") == {}
     world.sound()
 
 
