@@ -9,7 +9,7 @@ end
 
 -- The attempt that completed the run is not kept beside the others: the run says it all.
 function attempt.completed(r)
-  return ended(r, r.hub, r.ended, 'completed', '')
+  return ended(r, r.hub or '', r.ended, 'completed', '')
 end
 
 -- What events say of who has been given a run; `more` is JSON members or nothing.
@@ -17,17 +17,20 @@ function attempt.given(fence, worker, hub, more)
   return '{"fence":"' .. fence .. '","worker":"' .. worker .. '","hub":"' .. hub .. '"' .. (more or '') .. '}'
 end
 
+local function versioned(u, r, s)
+  -- Of what a worker holds, its pool may offer none any more.
+  local version = fit.verdict(u, s.pool, r.class).version
+  unit.set_unusual(r, 'version', text(version or 0), VERSION)
+end
+
 -- An attempt of the session's worker begins.
 function attempt.begin(u, r, s)
+  versioned(u, r, s)
   unit.set(r, 'worker', s.worker)
   unit.set(r, 'hub', s.hub)
   unit.set_unusual(r, 'started', u.now_text, r.submitted)
   unit.set_unusual(r, 'attempt', text(tonumber(r.attempt or 0) + 1), ATTEMPT)
   if r.charged == '0' then unit.set(r, 'charged', '1') end
-end
-
-local function versioned(u, r, s)
-  unit.set_unusual(r, 'version', text(fit.verdict(u, s.pool, r.class).version), VERSION)
 end
 
 local OFFER_MS = 10000
@@ -97,7 +100,6 @@ function attempt.assign(u, r, s)
   unit.set(r, 'fence', fence)
   unit.set(r, 'session', s.id)
   attempt.begin(u, r, s)
-  versioned(u, r, s)
   if device then unit.set(r, 'device', device - 1) end
   unit.count(u, 'assigned')
   events.status(u, r, 'running', attempt.given(r.fence, s.worker, s.hub))

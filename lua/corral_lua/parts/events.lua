@@ -20,7 +20,9 @@ end
 
 local function of_course(r, number)
   if number == 1 then return json_of('1', 'status.pending', r.submitted, '0', nil, 'null') end
-  if number == 2 then return json_of('2', 'status.running', r.started, '1', nil, attempt.given(r.fence, r.worker, r.hub)) end
+  if number == 2 then
+    return json_of('2', 'status.running', r.started, '1', nil, attempt.given(r.fence, r.worker, r.hub))
+  end
   return json_of('3', 'status.completed', r.ended, '1', nil, 'null')
 end
 

@@ -40,8 +40,8 @@ function unit.open(root, hub)
     lines = { counts = {}, deficits = {}, first = {}, flows = {} },
     candidates = {}, fitting = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, listed = {}, refs = {}, mail = {},
-    worded = {}, born = {}, made = {}, unshown = {}, feed = {}, abouts = {}, place_of = {}, events = {}, hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL,
-    meta = {},
+    worded = {}, born = {}, made = {}, unshown = {}, feed = {}, abouts = {}, place_of = {}, events = {},
+    hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL, meta = {},
   }
   return u
 end
