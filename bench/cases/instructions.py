@@ -38,7 +38,9 @@ async def instructions(rig: Rig, figures: Figures) -> None:
         many = await _totals(rig, ahead, room, MANY)
         each = {event: (many[event] - few[event]) / (MANY - FEW) for event in many}
         figures.add(f"instructions.{name}", each["Ir"], "for a run")
-        figures.add(f"lines.{name}", sum(each[event] for event in FETCHED), "for a run")
+        figures.add(
+            f"instructions.{name}.lines", sum(each[event] for event in FETCHED), "for a run"
+        )
 
 
 async def _totals(rig: Rig, ahead: int, room: int, runs: int) -> dict[str, int]:
