@@ -13,7 +13,7 @@ from corral.offers import Decline
 from corral.session.messages import Connect, Consider, DrainBegan, Start, StopRun
 from corral_proto.v1 import common_pb2, worker_pb2
 from tests.sdk.hubs import ScriptedHub
-from tests.sdk.test_session_core import World
+from tests.sdk.session_world import World
 
 OK = worker_pb2.REPORT_VERDICT_OK
 STALE = worker_pb2.REPORT_VERDICT_STALE

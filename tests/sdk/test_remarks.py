@@ -8,7 +8,7 @@ import pytest
 
 from corral.session.messages import Abandoned, Action, Answered, Output, Park, Remark, StopRun, Told
 from corral_proto.v1 import common_pb2, worker_pb2
-from tests.sdk.test_session_core import World
+from tests.sdk.session_world import World
 
 STALE = worker_pb2.REPORT_VERDICT_STALE
 REFUSED = worker_pb2.REPORT_VERDICT_REFUSED

@@ -13,7 +13,7 @@ import pytest
 from corral.session.messages import Output
 from corral.spool import FLUSH_MS, KEPT_BYTES, LOG_BYTES, SPOOL_BYTES, Spools
 from corral_proto.v1 import worker_pb2
-from tests.sdk.test_session_core import World
+from tests.sdk.session_world import World
 
 pytestmark = pytest.mark.anyio
 
