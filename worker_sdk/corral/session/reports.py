@@ -88,8 +88,11 @@ class Reports:
 
     def output(self, key: Key, output: bytes) -> worker_pb2.WorkerMessage:
         """Keeps a result that is an output and gives its message."""
-        result = worker_pb2.Result(run_id=key[0], fence=key[1], output=output, seq=self._next())
-        return self._keep("result", key, worker_pb2.WorkerMessage(result=result))
+        message = worker_pb2.WorkerMessage()
+        # In place: what is put into a message is copied, and nearly every report is one of these.
+        result = message.result
+        result.run_id, result.fence, result.output, result.seq = *key, output, self._next()
+        return self._keep("result", key, message)
 
     def error(self, key: Key, error: common_pb2.RunError) -> worker_pb2.WorkerMessage:
         """Keeps a result that is an error and gives its message."""
