@@ -208,10 +208,10 @@ async def inline(fn: Any) -> Outcome:
     """How an inline handler ends."""
     context = context_of()
     ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    async with asyncio.TaskGroup() as tasks:
-        executor = InlineExecutor(asyncio.get_running_loop(), tasks)
-        executor.start(handler_of(fn), context, None, ended.set_result)
-        return await ended
+    executor = InlineExecutor(asyncio.get_running_loop())
+    executor.start(handler_of(fn), context, None, ended.set_result)
+    await executor.close()
+    return await ended
 
 
 async def test_parking_unwinds_a_coroutine_and_its_tasks() -> None:
@@ -267,12 +267,12 @@ async def test_a_coroutine_that_is_told_to_stop_is_cancelled_as_ever() -> None:
     async def handler(ctx: corral.Context) -> None:
         await ctx.request_input("?")
 
-    async with asyncio.TaskGroup() as tasks:
-        executor = InlineExecutor(asyncio.get_running_loop(), tasks)
-        executor.start(handler_of(handler), context, None, outcomes.append)
-        await anyio.wait_all_tasks_blocked()
-        context.tell_cancelled("cancelled")
-        executor.stop(context)
+    executor = InlineExecutor(asyncio.get_running_loop())
+    executor.start(handler_of(handler), context, None, outcomes.append)
+    await anyio.wait_all_tasks_blocked()
+    context.tell_cancelled("cancelled")
+    executor.stop(context)
+    await executor.close()
     assert outcomes == [Abandoned()]
 
 

@@ -241,9 +241,9 @@ class Worker(Registry):
         session = SessionThread(core, addresses, metadata, hosting, self._dial)
         threads = ThreadExecutor(self._slots())
         processes = ProcessExecutor(session, self._slots())
+        inline = InlineExecutor(loop)
         try:
             async with asyncio.TaskGroup() as tasks:
-                inline = InlineExecutor(loop, tasks)
                 hosting.dispatcher = Dispatcher(
                     self._handlers,
                     inline,
@@ -257,8 +257,11 @@ class Worker(Registry):
                 await self._attend(session, hosting, hosting.dispatcher)
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(threads.close)
-                await anyio.to_thread.run_sync(processes.close)
+                try:
+                    await inline.close()
+                finally:
+                    await anyio.to_thread.run_sync(threads.close)
+                    await anyio.to_thread.run_sync(processes.close)
         return hosting.error
 
     async def _attend(

@@ -16,7 +16,6 @@ from typing import Any
 from corral.context import Context
 from corral.executors.outcomes import failure_of, output_of, park_of
 from corral.handlers import Handler
-from corral.memory import Parked
 from corral.session.messages import Abandoned, Outcome
 
 logger = logging.getLogger("corral.handlers")
@@ -47,8 +46,9 @@ class ThreadExecutor:
         try:
             if not context.cancelled:
                 outcome = output_of(handler.invoke(context, value))
-        except (Exception, SystemExit, Parked, BaseExceptionGroup) as error:
+        except BaseException as error:
             # The edge of user code: reported as the run's error, and logged with its place.
+            # Whatever it is, as nobody else hears of it in this thread.
             park = park_of(error)
             if park is None:
                 logger.info("Run %s: the handler raised.", context.run_id, exc_info=error)
