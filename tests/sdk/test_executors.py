@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import anyio
@@ -52,6 +53,37 @@ async def test_whatever_a_coroutine_raises_is_told(error: type[BaseException]) -
     (outcome,) = outcomes
     assert isinstance(outcome, Failure)
     assert (outcome.error.type, outcome.error.message) == (error.__name__, "why")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks start eagerly from 3.12 on")
+async def test_a_task_that_ends_as_it_is_made_is_told_and_not_waited_for() -> None:
+    async def handler() -> int:
+        return 1
+
+    outcomes: list[Outcome] = []
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(getattr(asyncio, "eager_task_factory", None))
+    executor = InlineExecutor(loop)
+    executor.start(handler_of(handler), context_of(), None, outcomes.append)
+    with anyio.fail_after(10):
+        await executor.close()
+    assert outcomes == [Output(b"1")]
+
+
+async def test_a_handler_that_is_told_to_stop_before_it_began_does_not_begin() -> None:
+    began: list[int] = []
+
+    async def handler() -> None:
+        began.append(1)
+
+    outcomes: list[Outcome] = []
+    executor = InlineExecutor(asyncio.get_running_loop())
+    context = context_of()
+    executor.start(handler_of(handler), context, None, outcomes.append)
+    context.tell_cancelled("cancelled")
+    executor.stop(context)
+    await executor.close()
+    assert (outcomes, began) == ([Abandoned()], [])
 
 
 async def test_closing_waits_for_what_was_to_begin_and_to_stop() -> None:

@@ -28,7 +28,7 @@ class InlineExecutor:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._tasks: dict[Context, asyncio.Task[Outcome]] = {}
+        self._tasks: dict[Context, asyncio.Task[None]] = {}
         # Handlers to begin. The loop is woken once for all that come together, as each
         # wake-up is a system call.
         self._wanted: deque[tuple[Handler[..., Any, Any], Context, Any, Done]] = deque()
@@ -65,8 +65,8 @@ class InlineExecutor:
                     await asyncio.wait(self._tasks.values())
                 break
             except asyncio.CancelledError:
-                for task in () if cancelled else self._tasks.values():
-                    task.cancel()
+                for context in () if cancelled else self._tasks:
+                    self._cancel(context)
                 cancelled = True
         if cancelled:
             raise asyncio.CancelledError
@@ -80,39 +80,39 @@ class InlineExecutor:
     def _begin(
         self, handler: Handler[..., Any, Any], context: Context, value: Any, done: Done
     ) -> None:
-        task = self._loop.create_task(
-            _execute(handler, context, value), name=f"corral run {context.run_id}"
-        )
-        self._tasks[context] = task
         context.unwind_by(self.stop)
-
-        def ended(task: asyncio.Task[Outcome]) -> None:
-            del self._tasks[context]
-            context.tell_ended()
-            if not task.cancelled():
-                done(task.result())
-            elif context.parked_for and not context.cancelled:
-                done(Park(context.parked_for))
-            else:
-                done(Abandoned())
-
-        task.add_done_callback(ended)
+        task = self._loop.create_task(
+            self._execute(handler, context, value, done), name=f"corral run {context.run_id}"
+        )
+        # It may have ended already, where tasks start eagerly.
+        if not task.done():
+            self._tasks[context] = task
 
     def _cancel(self, context: Context) -> None:
         task = self._tasks.get(context)
         if task is not None:
-            task.cancel()
+            # Behind its first step: a task that never began cannot tell its end.
+            self._loop.call_soon(task.cancel)
 
-
-async def _execute(handler: Handler[..., Any, Any], context: Context, value: Any) -> Outcome:
-    try:
-        return output_of(await handler.invoke(context, value))
-    except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        # The edge of user code: reported as the run's error, and logged with its place.
-        park = park_of(error)
-        if park is not None:
-            return park
-        logger.info("Run %s: the handler raised.", context.run_id, exc_info=error)
-        return failure_of(error)
+    async def _execute(
+        self, handler: Handler[..., Any, Any], context: Context, value: Any, done: Done
+    ) -> None:
+        outcome: Outcome = Abandoned()
+        try:
+            if not context.cancelled:
+                outcome = output_of(await handler.invoke(context, value))
+        except asyncio.CancelledError:
+            if context.parked_for and not context.cancelled:
+                outcome = Park(context.parked_for)
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            # The edge of user code: reported as the run's error, and logged with its place.
+            park = park_of(error)
+            if park is None:
+                logger.info("Run %s: the handler raised.", context.run_id, exc_info=error)
+            outcome = park or failure_of(error)
+        finally:
+            self._tasks.pop(context, None)
+            context.tell_ended()
+        done(outcome)
