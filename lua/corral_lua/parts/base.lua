@@ -19,8 +19,9 @@ local ITEMS_PER_CALL = 256
 local ASSIGNMENTS_PER_CALL = 256
 local TRIMS_PER_SUBMIT = 2
 local EVENTS_PER_RUN = 1000
-local FEED_ENTRIES = 20000
 local FEED_BYTES = 33554432
+-- What an entry counts for at least, so that there are 20,000 at most.
+local FEED_ENTRY_BYTES = 1678
 local BYTES_PER_READ = 262144
 local MAIL_BYTES_PER_REPLY = 1048576
 local LEASE_STEP_MS = 2000

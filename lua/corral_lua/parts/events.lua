@@ -91,22 +91,25 @@ function events.allowed(r)
   return events.count(r) < EVENTS_PER_RUN
 end
 
--- An entry has the events of one call, which may be one or hundreds, so the feed is bounded
--- in bytes too. Cuts a little more than it must, as each cut reads what it cuts; the latest
--- entry stays whatever its size.
-local function shorten(u, feed, length, newest)
+-- What an entry counts for: it may have the events of one call or of hundreds, so the feed is
+-- bounded in bytes, and in entries as each counts for some.
+local function weight(entry) return max(#entry, FEED_ENTRY_BYTES) end
+
+-- Cuts a little more than it must, as each cut reads what it cuts; the latest entry stays whatever
+-- its size.
+local function shorten(u, feed, newest)
   local bytes = u.meta.feed_bytes
-  if bytes <= FEED_BYTES and length <= FEED_ENTRIES then return end
-  local fewest, least = FEED_ENTRIES * CUT_TO, FEED_BYTES * CUT_TO
-  while length > 1 and (bytes > least or length > fewest) do
+  if bytes <= FEED_BYTES then return end
+  local length, least = call('XLEN', feed), FEED_BYTES * CUT_TO
+  while length > 1 and bytes > least do
     for _, entry in ipairs(call('XRANGE', feed, '-', '+', 'COUNT', ENTRIES_PER_CUT)) do
-      if length == 1 or bytes <= least and length <= fewest then break end
-      bytes, length = bytes - #entry[2][2], length - 1
+      if length == 1 or bytes <= least then break end
+      bytes, length = bytes - weight(entry[2][2]), length - 1
     end
     call('XTRIM', feed, 'MAXLEN', length)
   end
   -- The count says too much when somebody has deleted entries by hand.
-  u.meta.feed_bytes = length > 1 and bytes or newest
+  u.meta.feed_bytes = length > 1 and bytes or weight(newest)
 end
 
 -- True when what `about` says of two runs is the same, at a glance.
@@ -135,8 +138,8 @@ function events.close(u)
   list[#list] = list[#list] .. ']}'
   local feed, entry = keys.at(u, 'feed'), concat(list, ',')
   call('XADD', feed, '*', 'events', entry)
-  u.meta.feed_bytes = u.feed_bytes + #entry
-  shorten(u, feed, call('XLEN', feed), #entry)
+  u.meta.feed_bytes = u.feed_bytes + weight(entry)
+  shorten(u, feed, entry)
   local words = {}
   for id, number in pairs(u.hints) do words[#words + 1] = id .. ' ' .. number end
   pcall_redis('PUBLISH', u.root .. 'events', concat(words, '\n'))

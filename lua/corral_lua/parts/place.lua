@@ -24,7 +24,7 @@ local function candidates(u, class)
   local out = {}
   if place.fitting(u, class) <= FEW then
     for _, pool in ipairs(call('SMEMBERS', fits)) do
-      if call('ZSCORE', open, pool) then out[#out + 1] = pool end
+      if call('ZSCORE', open, pool) then out[#out + 1], u.opened[pool] = pool, true end
     end
     u.candidates[class.id] = out
     return out

@@ -104,7 +104,7 @@ function place_(u, s)
     if load then call('ZADD', warm, text(load), s.id) else call('ZREM', warm, s.id) end
   end
   local open = load ~= nil or call('EXISTS', free) == 1
-  -- What this call has written of the pool already, whichever session it was for.
+  -- What this call has read or written of the pool already, whichever session it was for.
   if u.opened[s.pool] == open then return end
   u.opened[s.pool], u.candidates = open, {}
   for _, kind in ipairs(pool.kinds) do
