@@ -1,12 +1,15 @@
 """Brings mail to the sessions of this hub.
 
 Letters come with the replies of the hub's own calls; what other hubs caused is found in
-the store's news, after a hint or at the latest a second later.
+the store's news, after a hint or at the latest a second later. All that the sessions are still to
+acknowledge is looked at after replies may have been lost, and now and then without a reason, as
+nobody can know of every way in which one is lost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import defaultdict
 
 import structlog
@@ -17,6 +20,9 @@ from corral_store.records import Letter
 from corral_store.store import Store
 
 POLL_SECONDS = 1.0
+# Between two looks at all that is to be acknowledged, on average.
+LOOK_SECONDS = 300.0
+SESSIONS_PER_CALL = 64
 
 log = structlog.get_logger("corral.delivery")
 
@@ -51,11 +57,18 @@ class Delivery:
 
     async def run(self, store: Store) -> None:
         """Fetches forever; the owner cancels it."""
+        clock = asyncio.get_running_loop().time
+        look_at = clock() + LOOK_SECONDS * random.random()
         while True:
             try:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._wake.wait()
             except TimeoutError:
+                self._woken.update(store.names())
+            if clock() >= look_at:
+                # Not at the same time as other hubs.
+                look_at = clock() + LOOK_SECONDS * random.uniform(0.5, 1.5)
+                self._all.update(store.names())
                 self._woken.update(store.names())
             self._wake.clear()
             woken, self._woken, whole = self._woken, set(), set(self._all)
@@ -70,14 +83,17 @@ class Delivery:
         transitions = store.namespace(namespace)
         if namespace in self._all:
             self._all.discard(namespace)
-            drivers = self._registry.of(namespace)
-            for at in range(0, len(drivers), 64):
-                part = [(d.core.session, d.core.stream) for d in drivers[at : at + 64]]
-                self._end(namespace, await transitions.fetch_mail(part))
+            left = [(d.core.session, d.core.stream) for d in self._registry.of(namespace)]
+            while left:
+                part, left = left[:SESSIONS_PER_CALL], left[SESSIONS_PER_CALL:]
+                verdicts = await transitions.fetch_mail(part)
+                later = {session for session, verdict in verdicts if verdict == "later"}
+                left += [one for one in part if one[0] in later]
+                self._end(namespace, [told for told in verdicts if told[0] not in later])
         while True:
             verdicts = await transitions.fetch_mail()
             self._end(namespace, verdicts)
-            if len(verdicts) < 64:
+            if len(verdicts) < SESSIONS_PER_CALL:
                 return
 
     def _end(self, namespace: str, verdicts: list[tuple[str, str]]) -> None:

@@ -231,7 +231,7 @@ class Transitions:
 
     async def fetch_mail(self, sessions: Sequence[tuple[str, int]] = ()) -> list[tuple[str, str]]:
         """Reads the mail of these sessions, or of those in the hub's news; the letters go
-        to the hub's mailroom like those of every call."""
+        to the hub's mailroom like those of every call. `later`: ask again for this one."""
         verdicts, _ = await self._call(self._work, "fetch_mail", (), list(sessions))
         return [(text(session), text(verdict)) for session, verdict in verdicts]
 

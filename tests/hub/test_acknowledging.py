@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
+from corral_hub import delivery
+from corral_hub.delivery import Delivery
 from corral_hub.session import driver
 from corral_proto.v1 import worker_pb2 as wk
+from corral_store.records import Letter
 from tests.hub.peers import SECONDS, Peer, Session, place_of, settings
 
 pytestmark = pytest.mark.anyio
@@ -56,3 +59,24 @@ async def test_a_result_is_acknowledged_though_nothing_else_is_said(peer: Peer) 
     heard = await frame(session)
     assert heard.keys() == {"report_ack"}
     assert [item.seq for item in heard["report_ack"].report_ack.items] == [1]
+
+
+async def test_an_assignment_whose_letter_was_lost_comes_in_the_end(
+    valkey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[Letter] = []
+    take = Delivery.take
+
+    def lose(self: Delivery, namespace: str, letters: list[Letter]) -> None:
+        take(self, namespace, letters if lost else [])
+        lost.extend(letters)
+
+    monkeypatch.setattr(delivery, "LOOK_SECONDS", 0.1)
+    async with place_of(settings(valkey, lease_ms=120_000, ping_ms=40_000)) as place:
+        session = await place.peer.session(kind="workflow:own")
+        monkeypatch.setattr(Delivery, "take", lose)
+        # Nor does a connection that is new give a reason to look.
+        monkeypatch.setattr(Delivery, "wake_all", lambda *_: None)
+        run = (await place.peer.submit(workflow="own")).run.run_id
+        assert (await session.hear("assignment")).assignment.run_id == run
+        assert lost[0].run == run

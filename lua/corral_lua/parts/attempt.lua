@@ -20,7 +20,7 @@ end
 local function versioned(u, r, s)
   -- Of what a worker holds, its pool may offer none any more.
   local version = fit.verdict(u, s.pool, r.class).version
-  unit.set_unusual(r, 'version', text(version or 0), VERSION)
+  if version then unit.set_unusual(r, 'version', text(version), VERSION) end
 end
 
 -- An attempt of the session's worker begins.

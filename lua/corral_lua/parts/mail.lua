@@ -36,7 +36,7 @@ end
 function mail.assign(u, s, run, fence)
   if s.hub == u.hub then
     unit.set_hand(u, keys.held(u, s.id), run, fence .. ' assigned')
-    u.mail[#u.mail + 1] = { s, run, fence, 'run' }
+    u.mail[#u.mail + 1] = { s, run, fence, 'run', true }
   else
     unit.set_hand(u, keys.held(u, s.id), run, fence .. ' running')
     mail.send(u, s, run, fence, 'run')
@@ -127,6 +127,11 @@ local function read_jobs(u)
   for i, job in ipairs(call('MGET', unpack(wanted))) do runs[i].job = job end
 end
 
+-- True for an assignment of this call that was taken back in it.
+local function taken_back(u, m)
+  return m[5] and unit.hand(u, keys.held(u, m[1].id), m[2]) ~= m[3] .. ' assigned'
+end
+
 -- The letters of this call for the calling hub, as MessagePack, '' for none. Beyond the bounds
 -- the rest is left to `news`, so that no reply grows without a limit, nor what a hub has queued
 -- for one session.
@@ -136,7 +141,9 @@ function mail.letters(u)
   read_jobs(u)
   for _, m in ipairs(u.mail) do
     local s, run, fence, word = m[1], m[2], m[3], m[4]
-    if bytes < MAIL_BYTES_PER_REPLY and #out < LETTERS_PER_REPLY then
+    if taken_back(u, m) then
+      -- What came after says it all.
+    elseif bytes < MAIL_BYTES_PER_REPLY and #out < LETTERS_PER_REPLY then
       local letter, size = mail.letter(u, s, run, fence, word)
       if letter then
         out[#out + 1] = letter
@@ -152,19 +159,22 @@ function mail.letters(u)
 end
 
 -- Gathers the words for a session; `whole`: also the assignments that went with a reply, which
--- may have been lost.
+-- may have been lost. Gives how much it has read.
 function mail.gather(u, s, whole)
-  local words = unit.whole_hand(u, keys.mail(u, s.id))
+  local words, read = unit.whole_hand(u, keys.mail(u, s.id)), 0
   if whole then
     for run, value in pairs(unit.whole_hand(u, keys.held(u, s.id))) do
+      read = read + 1
       local fence, _, assigned = mail.in_hand(value)
       if assigned and words[run] ~= fence .. ' run' then u.mail[#u.mail + 1] = { s, run, fence, 'run' } end
     end
   end
   for run, value in pairs(words) do
+    read = read + 1
     local fence, word = split2(value)
     u.mail[#u.mail + 1] = { s, run, fence, word }
   end
+  return read
 end
 
 -- Tells a hub to look at a session, for mail or because it has ended.
