@@ -1,6 +1,9 @@
-"""Mail beyond what a reply has room for, and calls that take back what they gave."""
+"""Mail beyond what a reply has room for, calls that take back what they gave, and who is told of
+what when sessions change hubs or pools."""
 
 from __future__ import annotations
+
+import json
 
 from corral_store.records import Declaration
 from tests.lua.world import World
@@ -65,3 +68,13 @@ def test_one_call_looks_at_few_sessions_when_they_hold_much(world: World) -> Non
         asked = [told for told in verdicts if told[1] == "later"]
         looks += 1
     assert looks == 3
+
+
+def test_an_attempt_says_over_which_hub_it_was_given(world: World) -> None:
+    world.open("s1")
+    world.submit("r1")
+    mine = world.fence("r1")
+    world.open("s1", connection="c2", resume=True, held=[("r1", mine)], hub="b")
+    assert world.report("s1", ("give_back", "r1", mine, 0, '"why"'), stream="2") == ["ok"]
+    (attempt,) = [json.loads(one) for one in world.client.lrange(f"{world.root}attempts:r1", 0, -1)]
+    assert (attempt["hub"], attempt["outcome"]) == ("a", "given_back")

@@ -1,15 +1,15 @@
 -- attempt: the life of one assignment, from fence to outcome.
 
-local function ended(r, hub, ended_ms, outcome, error)
+local function ended(r, ended_ms, outcome, error)
   return '{"number":' .. (r.attempt or '0') .. ',"worker":' .. cjson.encode(r.worker or '')
-    .. ',"hub":"' .. hub .. '","session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')
+    .. ',"hub":"' .. (r.hub or '') .. '","session":"' .. (r.session or '') .. '","fence":"' .. (r.fence or '')
     .. '","started_ms":' .. (r.started or '0') .. ',"ended_ms":' .. ended_ms
     .. ',"outcome":"' .. outcome .. '","error":' .. (error ~= '' and error or 'null') .. '}'
 end
 
 -- The attempt that completed the run is not kept beside the others: the run says it all.
 function attempt.completed(r)
-  return ended(r, r.hub or '', r.ended, 'completed', '')
+  return ended(r, r.ended, 'completed', '')
 end
 
 -- What events say of who has been given a run; `more` is JSON members or nothing.
@@ -162,8 +162,7 @@ end
 
 -- Records the end of an attempt that the run survives, or not.
 function attempt.record(u, r, outcome, error)
-  local s = r.session and r.session ~= '' and unit.session(u, r.session)
-  call('RPUSH', keys.attempts(u, r.id), ended(r, s and s.hub or '', u.now_text, outcome, error))
+  call('RPUSH', keys.attempts(u, r.id), ended(r, u.now_text, outcome, error))
 end
 
 -- Sends a run back to its old place, uncharged: a lost lease, or work given back.
