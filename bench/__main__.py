@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -21,6 +23,8 @@ from bench.rig import Rig
 from bench.targets import judge
 
 RESULTS = Path(__file__).parent / "results"
+# More than any case takes: a run that is lost must not hold up the rest.
+CASE_SECONDS = 1800.0
 
 
 def _options() -> argparse.Namespace:
@@ -38,11 +42,16 @@ def _options() -> argparse.Namespace:
 
 
 async def _measure(names: list[str], rig: Rig, figures: Figures) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    # So that everything that was started ends too.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     for name in names:
         report.begin(name, CASES[name].__doc__ or "")
         start = time.monotonic()
         try:
-            await CASES[name](rig, figures)
+            async with asyncio.timeout(CASE_SECONDS):
+                await CASES[name](rig, figures)
         # A case starts a dozen processes of other people: one that fails must not take the
         # figures of the others with it. It is shown, and ends the whole with 2.
         except Exception as error:
@@ -57,14 +66,18 @@ def main() -> int:
     options = _options()
     logging.basicConfig(level=logging.WARNING)
     figures = Figures(quick=options.quick)
+    load = os.getloadavg()
     names = options.cases or list(CASES)
     with tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
         rig = Rig(Path(folder), quick=options.quick, rounds=options.rounds)
-        asyncio.run(_measure(names, rig, figures))
+        try:
+            asyncio.run(_measure(names, rig, figures))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            figures.failed["the rest"] = "interrupted"
     verdicts = judge(figures, names)
     report.targets(verdicts, figures)
     stem = RESULTS / time.strftime("%Y%m%d-%H%M%S")
-    report.save(stem.with_suffix(".json"), figures, verdicts)
+    report.save(stem.with_suffix(".json"), figures, verdicts, load)
     plot.draw(stem.with_suffix(".png"), figures, verdicts)
     if figures.failed:
         return 2

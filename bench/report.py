@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from bench.figures import Figures
 from bench.targets import Verdict
 
+HERE = Path(__file__).parent
 console = Console()
 STYLES = {"met": "green", "missed": "bold red", "not measured": "yellow", "not built": "dim"}
 
@@ -55,16 +57,19 @@ def targets(verdicts: list[Verdict], found: Figures) -> None:
         console.print(f"[yellow]note:[/] {escape(note)}")
 
 
-def save(path: Path, found: Figures, verdicts: list[Verdict]) -> None:
-    """Writes everything as JSON."""
+def save(
+    path: Path, found: Figures, verdicts: list[Verdict], load: tuple[float, float, float]
+) -> None:
+    """Writes everything as JSON, with the tree that was measured and the load before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "machine": {
             "cores": os.cpu_count(),
             "system": platform.platform(),
             "python": platform.python_version(),
-            "load": os.getloadavg() if hasattr(os, "getloadavg") else None,
+            "load_before": load,
         },
+        "tree": _tree(),
         "quick": found.quick,
         "figures": [asdict(figure) for figure in found.found.values()],
         "verdicts": [asdict(verdict) for verdict in verdicts],
@@ -74,3 +79,13 @@ def save(path: Path, found: Figures, verdicts: list[Verdict]) -> None:
     }
     path.write_text(json.dumps(content, indent=2))
     console.print(f"raw figures: {path}")
+
+
+def _tree() -> str:
+    """The commit, with "-dirty" when something was changed; "" outside of a repository."""
+    words = ["git", "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(words, cwd=HERE, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found.stdout.strip()

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from corral_hub.embedded import EmbeddedValkey
 ROOT = Path(__file__).parent.parent
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
+# All that a peer measures in one round.
+PEER_SECONDS = 180.0
 
 
 class Rig:
@@ -51,18 +54,20 @@ class Rig:
 
     @contextlib.asynccontextmanager
     async def process(
-        self, *words: str, ready: str, cwd: Path = ROOT
+        self, *words: str, ready: str, seconds: float = READY_SECONDS
     ) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
-        """A process, once it has printed a line that matches; with what the pattern caught."""
+        """A process, once it has printed a line that matches; with what the pattern caught. Those
+        that it has started end with it."""
         process = await asyncio.create_subprocess_exec(
-            *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd
-        )
+            *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT,
+            start_new_session=True,
+        )  # fmt: skip
         said: list[str] = []
         drain: asyncio.Task[bytes] | None = None
         reader = process.stdout
         assert reader is not None
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(seconds):
                 while True:
                     line = (await reader.readline()).decode(errors="replace")
                     said.append(line)
@@ -120,11 +125,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
-        except TimeoutError:
-            process.kill()
+    # Its children too, such as the worker of a peer whose program was ended before.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
 
 

@@ -14,7 +14,7 @@ import corral
 from bench.figures import Figures
 from bench.load import BATCH, whole_runs
 from bench.peers import PEERS, Peer, install
-from bench.rig import Rig
+from bench.rig import PEER_SECONDS, Rig
 
 QUICK_RUNS = 5000
 FULL_RUNS = 20_000
@@ -36,7 +36,7 @@ async def batches(rig: Rig, figures: Figures) -> None:
             try:
                 figures.add(f"batches.{peer.name}", await _theirs(rig, peer, count), "/s")
             except (RuntimeError, TimeoutError) as error:
-                figures.note(f"{peer.name} was not measured to the end: {error}")
+                figures.note(f"{peer.name} was not measured to the end: {error!r}")
                 ready.remove(peer)
 
 
@@ -54,8 +54,6 @@ async def _ours(rig: Rig, count: int) -> float:
 async def _theirs(rig: Rig, peer: Peer, count: int) -> float:
     async with rig.valkey() as valkey:
         path = valkey.url.removeprefix("unix://")
-        async with rig.process(*peer.command, path, str(count), ready=r"^RESULT (.*)$") as (
-            _,
-            text,
-        ):
+        words = (*peer.command, path, str(count))
+        async with rig.process(*words, ready=r"^RESULT (.*)$", seconds=PEER_SECONDS) as (_, text):
             return float(json.loads(text)["runs_per_s"])

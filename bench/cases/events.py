@@ -37,7 +37,6 @@ async def events(rig: Rig, figures: Figures) -> None:
         for _ in range(rig.rounds if rig.quick else 2):
             spent, more = await _round(client, address, each)
             wrong += more
-            figures.add("events.stored", RUNS * each / spent, "/s")
             figures.add("events.delivered", SUBSCRIBERS * RUNS * each / spent, "/s")
         figures.add("events.wrong", wrong, "events")
 

@@ -14,7 +14,7 @@ from bench.figures import Figures, percentile
 from bench.load import BATCH, TEXT, whole_runs
 from bench.pace import at_rate
 from bench.peers import PEERS, Peer, install
-from bench.rig import Rig
+from bench.rig import PEER_SECONDS, Rig
 
 RATES = (100, 1000)
 PARTS = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
@@ -36,7 +36,7 @@ async def latency(rig: Rig, figures: Figures) -> None:
             try:
                 found = await _theirs(rig, peer, RATES[0], seconds)
             except (RuntimeError, TimeoutError) as error:
-                figures.note(f"{peer.name} was not measured to the end: {error}")
+                figures.note(f"{peer.name} was not measured to the end: {error!r}")
                 ready.remove(peer)
             else:
                 _keep(figures, peer.name, found)
@@ -75,5 +75,5 @@ async def _theirs(rig: Rig, peer: Peer, rate: int, seconds: int) -> list[float]:
     async with rig.valkey() as valkey:
         path = valkey.url.removeprefix("unix://")
         words = (*peer.command, path, str(rate * seconds), str(rate))
-        async with rig.process(*words, ready=r"^RESULT (.*)$") as (_, text):
+        async with rig.process(*words, ready=r"^RESULT (.*)$", seconds=PEER_SECONDS) as (_, text):
             return json.loads(text)["late_ms"]

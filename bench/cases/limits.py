@@ -1,4 +1,4 @@
-"""What the machine and the parts underneath can do: no hub in Python gets beyond these."""
+"""What the machine and the parts underneath can do: each by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory: of Valkey for a run that waits, and of a hub for a session that does nothing."""
+"""Memory: of Valkey for a run that waits or has ended, of a hub for a session that does nothing."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from bench.rig import Rig, resident_bytes
 from corral_proto.v1 import common_pb2, worker_pb2, worker_pb2_grpc
 
 WARM = 50
+ROOM = 512
 
 
 async def memory(rig: Rig, figures: Figures) -> None:
-    """Bytes of a waiting run with 100 bytes of input, and of an idle session on a hub."""
-    await _waiting(rig, figures, rig.size(20_000, 100_000))
+    """Bytes of a waiting and of an ended run with 100 bytes of input, and of an idle session."""
+    await _runs(rig, figures, rig.size(20_000, 100_000))
     count = rig.size(250, 1000)
     for _ in range(1 if rig.quick else 3):
         async with rig.process(*ECHO, ready=READY) as (echo, address):
@@ -33,7 +34,7 @@ async def memory(rig: Rig, figures: Figures) -> None:
             figures.add("memory.session", await _idle(pid, address, count, _session), "bytes")
 
 
-async def _waiting(rig: Rig, figures: Figures, count: int) -> None:
+async def _runs(rig: Rig, figures: Figures, count: int) -> None:
     async with (
         rig.valkey(durable=False) as valkey,
         Fleet(valkey.url, "waiting") as fleet,
@@ -42,7 +43,12 @@ async def _waiting(rig: Rig, figures: Figures, count: int) -> None:
         await fleet.fill(1000)
         before = await _used(client)
         await fleet.fill(count)
-        figures.add("memory.waiting_run", (await _used(client) - before) / count, "bytes")
+        waiting = await _used(client)
+        figures.add("memory.waiting_run", (waiting - before) / count, "bytes")
+        await fleet.open(1, ROOM)
+        # As many begin to wait as end, and the feed has its share.
+        await fleet.turn(count)
+        figures.add("memory.ended_run", (await _used(client) - waiting) / count, "bytes")
 
 
 async def _used(client: Redis) -> int:

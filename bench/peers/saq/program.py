@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from saq import Worker
 from saq.queue.redis import RedisQueue
 
-from bench.peers.race import ROOM, TEXT, Tally, arguments, at_once, race
+from bench.peers.race import CALLERS, ROOM, TEXT, Tally, arguments, at_once, race
 
 MODULE = "bench.peers.saq.program"
 
@@ -28,7 +28,7 @@ async def work(url: str) -> None:
 
 async def measure(url: str, runs: int, rate: int) -> None:
     """Measures whole runs, or how late they begin."""
-    queue = RedisQueue(Redis.from_url(url))
+    queue = RedisQueue(Redis.from_url(url), max_concurrent_ops=CALLERS)
     await queue.connect()
 
     async def enqueue(number: int) -> None:
