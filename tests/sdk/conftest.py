@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.sdk.hubs import ScriptedHub
+from tests.sdk.session_world import World
 
 HubFactory = Callable[..., ScriptedHub]
 
@@ -28,3 +29,11 @@ def make_hub() -> Iterator[HubFactory]:
 @pytest.fixture
 def hub(make_hub: HubFactory) -> ScriptedHub:
     return make_hub()
+
+
+@pytest.fixture
+def world() -> World:
+    """A core that a hub has welcomed."""
+    world = World()
+    world.welcome()
+    return world

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from corral.session.messages import (
     Abandoned,
     FreeEvent,
@@ -13,13 +11,6 @@ from corral.session.messages import (
 )
 from corral_proto.v1 import common_pb2, worker_pb2
 from tests.sdk.session_world import World
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.welcome()
-    return world
 
 
 def test_hello_says_who_it_is_and_that_the_session_is_new() -> None:

@@ -22,13 +22,6 @@ from corral_proto.v1 import common_pb2, worker_pb2
 from tests.sdk.session_world import World
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.welcome()
-    return world
-
-
 def test_the_first_hubs_are_tried_at_once_and_then_with_growing_delays(world: World) -> None:
     world.pass_time(5_000)
     hubs: list[int] = []
