@@ -95,6 +95,11 @@ class HubConfig:
                 "0 is a free one",
                 field="listen",
             )
+        port = self.listen.rpartition(":")[2]
+        if not self.listen.startswith("unix:") and int(port) > 65_535:
+            raise Misconfigured(
+                f"listen {self.listen!r}: a port is 0 to 65535", field="listen", limit="0..65535"
+            )
         known = self.tokens or self.token_file or self.access_file
         # Whoever has a certificate of the authority for clients is let in by it.
         known = known or (self.tls and self.tls.client_ca)

@@ -13,6 +13,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from corral_hub.config import HubConfig
+from corral_hub.errors import Misconfigured
 from corral_hub.hub import Hub
 from tests.hub.peers import settings
 
@@ -73,3 +75,10 @@ async def test_a_client_without_the_token_is_told_how_to_give_it(valkey: str) ->
             assert said.startswith("Unauthenticated ")
             assert "set CORRAL_TOKEN, or pass token=" in said
         assert await submits([hub.address], CORRAL_TOKEN="right") == ["r0"]
+
+
+def test_a_port_that_there_is_not_is_refused() -> None:
+    # The system would take it modulo 65,536.
+    with pytest.raises(Misconfigured, match="a port is 0 to 65535"):
+        HubConfig(listen="127.0.0.1:99999").check()
+    HubConfig(listen="127.0.0.1:65535").check()
