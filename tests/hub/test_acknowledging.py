@@ -1,4 +1,5 @@
-"""When a hub says that a report has arrived: with its next frame, or soon by itself."""
+"""A hub says that it has a report, with its next frame or soon by itself, and gives an assignment
+again that was lost on its way."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -27,10 +26,13 @@ class Deaf:
     def __init__(self) -> None:
         self.sent: list[list[worker_pb2.WorkerMessage]] = []
         self.waiting = 0
+        self.told = threading.Condition()
 
     def send(self, messages: Sequence[worker_pb2.WorkerMessage]) -> None:
-        self.waiting += len(messages)
-        self.sent.append(list(messages))
+        with self.told:
+            self.waiting += len(messages)
+            self.sent.append(list(messages))
+            self.told.notify_all()
 
     def half_close(self) -> None:
         pass
@@ -90,10 +92,9 @@ class Scene:
         return self.stream
 
     def until(self, condition: Callable[[], bool]) -> None:
-        ends = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < ends
-            time.sleep(0.001)
+        """Waits until the stream was sent what makes it true."""
+        with self.stream.told:
+            assert self.stream.told.wait_for(condition, 10)
 
 
 @pytest.fixture
