@@ -32,6 +32,7 @@ BREAKS: dict[str, Break] = {
     "running_is_held": lambda w: w.client.hdel(key(w, "held:s1"), "runs"),
     "only_terminal_have_ended": lambda w: w.client.hset(key(w, "run:waits"), "ended", 1),
     "terminal_is_retained": lambda w: w.client.zrem(key(w, "due:retention"), "done"),
+    "paused_kinds_are_counted": lambda w: w.client.sadd(key(w, "paused"), "workflow:x"),
     "events_are_numbered": lambda w: w.client.rpush(key(w, "events:done"), "{}"),
     "class_counts_its_runs": lambda w: w.client.hincrby(key(w, "refs"), CLASS, 1),
     "class_ends_with_its_runs": lambda w: w.client.hset(key(w, "refs"), "other", 1),

@@ -92,6 +92,7 @@ def test_priorities_inside_a_band_count_and_none_starves(world: World) -> None:
 
 
 def test_10000_sessions_of_one_pool_share_evenly_and_warm_ones_come_first(world: World) -> None:
+    world.lease_ms = 600_000  # To open them all may take longer than a lease.
     for i in range(10_000):
         world.open(f"s{i}", max=2, models="llama3" if i in (17, 4711) else "")
     for i in range(4):

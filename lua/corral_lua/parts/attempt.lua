@@ -58,7 +58,7 @@ function attempt.claim(u, r, s)
   if r.declined then call('DEL', keys.declined(u, r.id)) end
   attempt.begin(u, r, s)
   unit.count(u, 'assigned')
-  events.status(u, r, 'running', attempt.given(r.fence, s.worker, s.hub))
+  events.status(u, r, 'running')
   attempt.watch(u, r)
   room.show(u, s)
 end
@@ -102,7 +102,7 @@ function attempt.assign(u, r, s)
   attempt.begin(u, r, s)
   if device then unit.set(r, 'device', device - 1) end
   unit.count(u, 'assigned')
-  events.status(u, r, 'running', attempt.given(r.fence, s.worker, s.hub))
+  events.status(u, r, 'running')
   attempt.watch(u, r)
   mail.assign(u, s, r.id, fence)
 end

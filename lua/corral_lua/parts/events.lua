@@ -81,6 +81,8 @@ function events.status(u, r, status, payload)
   end
   events.keep(u, r)
   r.status = status
+  -- Who was given the run is built here alone, as the ordinary course says it by itself.
+  if not payload and status == 'running' then payload = attempt.given(r.fence, r.worker, r.hub) end
   events.add(u, r, 'status.' .. status, payload or '')
 end
 

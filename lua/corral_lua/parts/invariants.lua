@@ -86,6 +86,7 @@ local function of_runs(u, runs)
     expect(call('LLEN', keys.events(u, r.id)) == tonumber(r.events or 0), 'events_are_numbered', r.id)
     expect(events.count(r) > 0, 'events_are_numbered', r.id, r.status)
   end
+  expect(call('SCARD', keys.at(u, 'paused')) == tonumber(u.pauses), 'paused_kinds_are_counted', u.pauses)
   expect(call('ZCARD', keys.at(u, 'questions')) == asked, 'listed_question_is_open', text(asked))
   for class, n in pairs(refs) do
     expect(tonumber(call('HGET', keys.at(u, 'refs'), class) or 0) == n, 'class_counts_its_runs', class)

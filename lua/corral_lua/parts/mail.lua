@@ -48,8 +48,7 @@ function mail.send(u, s, run, fence, word)
   if s.hub == u.hub then
     u.mail[#u.mail + 1] = { s, run, fence, word }
   else
-    u.wakes[s.hub] = u.wakes[s.hub] or {}
-    u.wakes[s.hub][s.id] = true
+    mail.wake(u, s)
   end
 end
 

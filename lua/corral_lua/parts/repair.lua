@@ -20,7 +20,8 @@ function repair.freeze(u, token)
 end
 
 function repair.finish(u)
-  u.meta.repair = nil
+  local paused = call('SCARD', keys.at(u, 'paused'))
+  u.meta.repair, u.meta.paused = nil, text(paused)
   call('HDEL', keys.at(u, 'meta'), 'repair')
 end
 

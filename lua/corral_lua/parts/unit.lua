@@ -6,11 +6,7 @@
 
 local META = { 'format', 'epoch', 'fence', 'clock', 'lease', 'lease_at', 'settle',
   'lease_ms', 'place', 'turn', 'full', 'hold', 'sweep', 'max_waiting', 'soft_bytes',
-  'feed_bytes', 'repair', 'ahead_ms', 'rate' }
-
-local SESSION = { 'worker', 'instance', 'principal', 'stream', 'connection', 'hub', 'pool',
-  'state', 'in_flight', 'stopping', 'draining', 'lease_ms', 'vram', 'models', 'turn',
-  'seq', 'opened', 'sdk', 'counted', 'over', 'offers' }
+  'feed_bytes', 'repair', 'ahead_ms', 'rate', 'paused' }
 
 -- Opens the unit, or gives a refusal. `hub` is the hub that calls, '' for none.
 function unit.open(root, hub)
@@ -35,7 +31,7 @@ function unit.open(root, hub)
     full = values[11] == '1', hold = tonumber(values[12] or '0'), sweep = values[13] == '1',
     max_waiting = tonumber(values[14] or '0'), soft_bytes = tonumber(values[15] or '0'),
     feed_bytes = tonumber(values[16] or '0'), repair = values[17],
-    rate = values[19] and values[19] ~= '' and values[19],
+    rate = values[19] and values[19] ~= '' and values[19], pauses = values[20] or '0',
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
     lines = { counts = {}, deficits = {}, first = {}, flows = {} },
     candidates = {}, fitting = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
@@ -81,7 +77,7 @@ function unit.run(u, id)
   end
   -- Named are the fields that most have, as a table that must grow is made again each time.
   r = {
-    id = id, list = {}, request = nil, kind = nil, class = nil, submitted = nil, place = nil,
+    id = id, list = { nil, nil, nil, nil }, request = nil, kind = nil, class = nil, submitted = nil, place = nil,
     status = nil, events = nil, fence = nil, session = nil, worker = nil, started = nil,
     hub = nil, attempt = nil, version = nil, priority = nil, flow = nil, max_lost = nil, retention = nil,
     band = nil, workflow = nil, ended = nil, told = nil,
@@ -107,13 +103,18 @@ end
 function unit.session(u, sid)
   local s = u.sessions[sid]
   if s ~= nil then return s end
-  local values = call('HMGET', keys.session(u, sid), unpack(SESSION))
-  if not values[1] then
+  local flat = call('HGETALL', keys.session(u, sid))
+  if #flat == 0 then
     u.sessions[sid] = false
     return false
   end
-  s = { id = sid, changed = {} }
-  for i = 1, #SESSION do s[SESSION[i]] = values[i] or nil end
+  s = {
+    id = sid, changed = {}, worker = nil, instance = nil, principal = nil, stream = nil, connection = nil,
+    hub = nil, pool = nil, state = nil, in_flight = nil, stopping = nil, draining = nil, lease_ms = nil,
+    vram = nil, models = nil, turn = nil, seq = nil, opened = nil, sdk = nil, counted = nil, over = nil,
+    offers = nil,
+  }
+  for i = 1, #flat, 2 do s[flat[i]] = flat[i + 1] end
   s.in_flight, s.stopping = tonumber(s.in_flight or 0), tonumber(s.stopping or 0)
   s.offers = tonumber(s.offers or 0)
   u.sessions[sid] = s
@@ -236,10 +237,11 @@ function unit.write_scores(u, key)
   sliced(list, function(...) call('ZADD', key, ...) end)
 end
 
--- True while the kind is paused; read once per call.
+-- True while the kind is paused; read once per call, and only when `meta` says that some are.
 function unit.paused(u, kind)
   if not u.paused then
     u.paused = {}
+    if u.pauses == '0' then return false end
     for _, name in ipairs(call('SMEMBERS', keys.at(u, 'paused'))) do u.paused[name] = true end
   end
   return u.paused[kind] == true

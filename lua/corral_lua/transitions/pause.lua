@@ -12,5 +12,7 @@ function transitions.pause(u, argv)
     -- The next ticks fill the room that was left empty meanwhile.
     u.meta.sweep = '1'
   end
-  return call('SMEMBERS', paused)
+  local kinds = call('SMEMBERS', paused)
+  u.meta.paused = text(#kinds)
+  return kinds
 end

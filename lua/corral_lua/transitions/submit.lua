@@ -100,16 +100,16 @@ local function accept(u, asked, class)
   end
   local place_ = text(line.new_place(u, tonumber(priority)))
   local version = asked.version and text(asked.version) or nil
+  -- With room for what comes when it starts: a table that must grow is made twice.
   local list = {
     'request', asked.request, 'kind', kind, 'class', class.id, 'submitted', u.now_text,
-    'place', place_,
+    'place', place_, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
   }
   local r = {
     id = id, list = list, job = asked.job, request = asked.request, kind = kind,
     class = class.id, submitted = u.now_text, place = place_, version = version, flow = flow,
     priority = priority, band = band_of(priority), workflow = asked.workflow, max_lost = max_lost,
     retention = retention,
-    -- What comes when it starts: a table that must grow is made twice.
     status = nil, fence = nil, session = nil, worker = nil, hub = nil, started = nil, attempt = nil,
     told = nil, since = nil, till = nil, about = nil,
   }
