@@ -86,15 +86,14 @@ class Delivery:
             left = [(d.core.session, d.core.stream) for d in self._registry.of(namespace)]
             while left:
                 part, left = left[:SESSIONS_PER_CALL], left[SESSIONS_PER_CALL:]
-                verdicts = await transitions.fetch_mail(part)
+                verdicts, _ = await transitions.fetch_mail(part)
                 later = {session for session, verdict in verdicts if verdict == "later"}
                 left += [one for one in part if one[0] in later]
                 self._end(namespace, [told for told in verdicts if told[0] not in later])
-        while True:
-            verdicts = await transitions.fetch_mail()
+        news = 1
+        while news:
+            verdicts, news = await transitions.fetch_mail()
             self._end(namespace, verdicts)
-            if len(verdicts) < SESSIONS_PER_CALL:
-                return
 
     def _end(self, namespace: str, verdicts: list[tuple[str, str]]) -> None:
         for session, verdict in verdicts:

@@ -229,11 +229,14 @@ class Transitions:
         )
         return text(verdict[0])
 
-    async def fetch_mail(self, sessions: Sequence[tuple[str, int]] = ()) -> list[tuple[str, str]]:
-        """Reads the mail of these sessions, or of those in the hub's news; the letters go
-        to the hub's mailroom like those of every call. `later`: ask again for this one."""
-        verdicts, _ = await self._call(self._work, "fetch_mail", (), list(sessions))
-        return [(text(session), text(verdict)) for session, verdict in verdicts]
+    async def fetch_mail(
+        self, sessions: Sequence[tuple[str, int]] = ()
+    ) -> tuple[list[tuple[str, str]], int]:
+        """Reads all mail of these sessions, or what the hub's news say; the letters go to the
+        hub's mailroom like those of every call. Gives a verdict for each session (`later`: ask
+        again for this one), and how many news are left."""
+        verdicts, (left,) = await self._call(self._work, "fetch_mail", (), list(sessions))
+        return [(text(session), text(verdict)) for session, verdict in verdicts], int(left)
 
     async def describe(self, runs: Sequence[str], what: str = "") -> list[Described | None]:
         """Runs as they stand; what: i(nput), o(utput), a(ttempts)."""

@@ -62,12 +62,42 @@ def test_mail_for_a_session_on_another_hub_is_in_its_news(world: World) -> None:
     world.open("s1", hub="b")
     world.submit("r1")
     assert world.letters == []
-    assert world.client.smembers(f"{world.root}news:b") == {b"s1"}
+    assert world.client.lrange(f"{world.root}news:b", 0, -1) == [b"s1 r1"]
     reply = world.raw("fetch_mail", hub="b")
     assert reply[0] == [["s1", "ok"]]
     assert [letter[2] for letter in reply[1]] == ["r1"]
     assert world.client.exists(f"{world.root}news:b") == 0
     assert "r1" in world.mail("s1")
+
+
+def test_what_was_fetched_is_not_fetched_again_by_later_news(world: World) -> None:
+    world.open("s1", hub="b", max=3)
+    world.submit("r1")
+    world.raw("fetch_mail", hub="b")
+    world.submit("r2")
+    assert [letter[2] for letter in world.raw("fetch_mail", hub="b")[1]] == ["r2"]
+    # All that waits for an acknowledgement is what a look at the session itself gives.
+    assert {letter[2] for letter in world.raw("fetch_mail", "s1", "1", hub="b")[1]} == {"r1", "r2"}
+
+
+def test_of_several_words_about_a_run_news_lead_to_the_last(world: World) -> None:
+    world.open("s1", hub="b", max=3)
+    world.submit("r1")
+    world.call("cancel", "r1", '"enough"')
+    assert {letter[4] for letter in world.raw("fetch_mail", hub="b")[1]} == {"stop"}
+    world.submit("r2")
+    assert world.complete("s1", "r2", world.fence("r2")) == "ok"
+    assert world.raw("fetch_mail", hub="b")[1] == []
+
+
+def test_news_are_fetched_in_order_and_a_bounded_number_at_once(world: World) -> None:
+    world.open("s1", hub="b", max=300)
+    for number in range(300):
+        world.submit(f"r{number}")
+    first, second = (world.raw("fetch_mail", hub="b") for _ in range(2))
+    assert [letter[2] for letter in first[1]] == [f"r{n}" for n in range(256)]
+    assert [letter[2] for letter in second[1]] == [f"r{n}" for n in range(256, 300)]
+    assert (first[2], second[2]) == (["44"], ["0"])
 
 
 def test_what_a_resumed_session_holds_and_lists_is_kept(world: World) -> None:

@@ -48,7 +48,7 @@ function mail.send(u, s, run, fence, word)
   if s.hub == u.hub then
     u.mail[#u.mail + 1] = { s, run, fence, word }
   else
-    mail.wake(u, s)
+    mail.wake(u, s, run)
   end
 end
 
@@ -151,22 +151,33 @@ function mail.letters(u)
     else
       -- The news lead to words, so an assignment needs one now.
       if word == 'run' then keep(u, s.id, run, fence, word) end
-      mail.wake(u, s)
+      mail.wake(u, s, run)
     end
   end
   return pack(out)
 end
 
--- Gathers the words for a session; `whole`: also the assignments that went with a reply, which
--- may have been lost. Gives how much it has read.
-function mail.gather(u, s, whole)
-  local words, read = unit.whole_hand(u, keys.mail(u, s.id)), 0
-  if whole then
-    for run, value in pairs(unit.whole_hand(u, keys.held(u, s.id))) do
-      read = read + 1
-      local fence, _, assigned = mail.in_hand(value)
-      if assigned and words[run] ~= fence .. ' run' then u.mail[#u.mail + 1] = { s, run, fence, 'run' } end
+-- The words about some runs of a session as they stand, where there still is one.
+function mail.again(u, s, runs)
+  if not some(u, s.id) then return end
+  unit.prefetch(u, keys.mail(u, s.id), runs)
+  for _, run in ipairs(runs) do
+    local value = kept(u, s.id, run)
+    if value then
+      local fence, word = split2(value)
+      u.mail[#u.mail + 1] = { s, run, fence, word }
     end
+  end
+end
+
+-- Gathers the words for a session, and the assignments that went with a reply, which may have been
+-- lost. Gives how much it has read.
+function mail.gather(u, s)
+  local words, read = unit.whole_hand(u, keys.mail(u, s.id)), 0
+  for run, value in pairs(unit.whole_hand(u, keys.held(u, s.id))) do
+    read = read + 1
+    local fence, _, assigned = mail.in_hand(value)
+    if assigned and words[run] ~= fence .. ' run' then u.mail[#u.mail + 1] = { s, run, fence, 'run' } end
   end
   for run, value in pairs(words) do
     read = read + 1
@@ -176,15 +187,16 @@ function mail.gather(u, s, whole)
   return read
 end
 
--- Tells a hub to look at a session, for mail or because it has ended.
-function mail.wake(u, s)
-  u.wakes[s.hub] = u.wakes[s.hub] or {}
-  u.wakes[s.hub][s.id] = true
+-- Tells a hub to look at a session: at its word about the run, or, with '', whether it has ended.
+function mail.wake(u, s, run)
+  local news = u.wakes[s.hub]
+  if not news then news = {}; u.wakes[s.hub] = news end
+  news[#news + 1] = s.id .. ' ' .. run
 end
 
 function mail.hint(u)
-  for hub, sids in pairs(u.wakes) do
-    for sid in pairs(sids) do call('SADD', keys.news(u, hub), sid) end
+  for hub, news in pairs(u.wakes) do
+    unit.sliced(news, function(...) call('RPUSH', keys.news(u, hub), ...) end)
     pcall_redis('PUBLISH', u.root .. 'hints:' .. hub, 'mail')
   end
 end

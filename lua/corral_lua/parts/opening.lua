@@ -52,7 +52,7 @@ local function resident(u, s, models)
 end
 
 local function connect(u, s, argv)
-  if s.hub and s.hub ~= argv[1] then mail.wake(u, s) end
+  if s.hub and s.hub ~= argv[1] then mail.wake(u, s, '') end
   unit.set(s, 'hub', argv[1])
   if s.connection ~= argv[3] then
     unit.set(s, 'stream', text(tonumber(s.stream) + 1))

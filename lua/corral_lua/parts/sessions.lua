@@ -17,7 +17,7 @@ function sessions.finish(u, s, why, limit)
     end
     call('SREM', keys.at(u, 'unserved'), s.id)
     if call('GET', keys.worker(u, s.worker)) == s.id then call('DEL', keys.worker(u, s.worker)) end
-    if s.hub ~= '' then mail.wake(u, s) end
+    if s.hub ~= '' then mail.wake(u, s, '') end
   end
   local released = 0
   for run, value in pairs(unit.whole_hand(u, keys.held(u, s.id))) do

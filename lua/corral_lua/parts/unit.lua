@@ -189,7 +189,7 @@ end
 -- comes back is told of all that it holds.
 local SLICE = 4000
 
-local function sliced(list, write)
+function unit.sliced(list, write)
   for i = 1, #list, SLICE do write(unpack(list, i, min(i + SLICE - 1, #list))) end
 end
 
@@ -206,8 +206,8 @@ function unit.write_hand(u, key)
     end
   end
   u.hands[key] = nil
-  sliced(set, function(...) call('HSET', key, ...) end)
-  sliced(gone, function(...) call('HDEL', key, ...) end)
+  unit.sliced(set, function(...) call('HSET', key, ...) end)
+  unit.sliced(gone, function(...) call('HDEL', key, ...) end)
 end
 
 -- Forgets the hash, and deletes it.
@@ -234,7 +234,7 @@ function unit.write_scores(u, key)
   local list = u.scores[key]
   if not list then return end
   u.scores[key] = nil
-  sliced(list, function(...) call('ZADD', key, ...) end)
+  unit.sliced(list, function(...) call('ZADD', key, ...) end)
 end
 
 -- True while the kind is paused; read once per call, and only when `meta` says that some are.
@@ -290,7 +290,7 @@ function unit.close(u)
     if s and not s.gone then write_hash(keys.session(u, sid), s.changed) end
   end
   for key in pairs(u.hands) do unit.write_hand(u, key) end
-  sliced(u.strings, function(...) call('MSET', ...) end)
+  unit.sliced(u.strings, function(...) call('MSET', ...) end)
   for key in pairs(u.scores) do unit.write_scores(u, key) end
   for name, by in pairs(u.totals) do call('HINCRBY', keys.at(u, 'totals'), name, by) end
   for kind, counts in pairs(u.queue) do

@@ -1,34 +1,54 @@
--- fetch_mail: what the sessions of a hub must be told. Reading removes nothing; only the
--- worker's acknowledgement does.
+-- fetch_mail: what the sessions of a hub must be told. Reading removes nothing but the news; a
+-- word stays until the worker acknowledges it.
 -- KEYS  root
--- ARGV  hub, sessions...   each: session, stream; none: those in the hub's news
+-- ARGV  hub, sessions...   each: session, stream; none: the hub's news
 -- GIVES per session: session, ok | moved | gone | superseded | later (not looked at, as others
---       hold so much: ask again); letters go with the mail
--- AGAIN the same letters
+--       hold so much: ask again); then how many news are left; letters go with the mail
+-- AGAIN the same letters; for the news: the next ones
 
-local SESSIONS_PER_CALL = 64
+local NEWS_PER_CALL = 256
 local READ_PER_CALL = 2000
 
+-- The next news: runs by session, and the sessions in the order in which they come.
+local function entries(key)
+  local runs, sids = {}, {}
+  for _, entry in ipairs(call('LPOP', key, NEWS_PER_CALL) or {}) do
+    local sid, run = split2(entry)
+    if not runs[sid] then runs[sid], sids[#sids + 1] = {}, sid end
+    if run ~= '' then table.insert(runs[sid], run) end
+  end
+  return runs, sids
+end
+
+-- The verdict on a session that is to be this hub's.
+local function verdict_of(u, s, stream)
+  local verdict = sessions.verdict(s, stream)
+  return verdict == 'ok' and s.hub ~= u.hub and 'moved' or verdict
+end
+
+-- What is new, and nothing that was fetched before: until it is acknowledged, a word that has gone
+-- out would be read, packed and sent with each look.
+local function news(u)
+  local key, verdicts = keys.news(u, u.hub), {}
+  local runs, sids = entries(key)
+  for i, sid in ipairs(sids) do
+    local s = unit.session(u, sid)
+    local verdict = verdict_of(u, s, s and s.stream)
+    if verdict == 'ok' then mail.again(u, s, runs[sid]) end
+    verdicts[i] = { sid, verdict }
+  end
+  return verdicts, { text(call('LLEN', key)) }
+end
+
 function transitions.fetch_mail(u, argv)
-  local wanted, verdicts, read = {}, {}, 0
-  for i = 2, #argv, 2 do wanted[#wanted + 1] = { argv[i], argv[i + 1] } end
-  if #wanted == 0 then
-    local news = keys.news(u, argv[1])
-    -- In turns, as who has more mail than a reply takes stands in the news again.
-    local sids, turn = call('SMEMBERS', news), unit.next_turn(u)
-    for i = 1, min(#sids, SESSIONS_PER_CALL) do
-      local sid = sids[(turn + i) % #sids + 1]
-      call('SREM', news, sid)
-      wanted[#wanted + 1] = { sid, nil }
-    end
+  if #argv == 1 then return news(u) end
+  local verdicts, read = {}, 0
+  for i = 2, #argv, 2 do
+    local s = unit.session(u, argv[i])
+    local verdict = verdict_of(u, s, argv[i + 1])
+    if verdict == 'ok' and read >= READ_PER_CALL then verdict = 'later' end
+    if verdict == 'ok' then read = read + mail.gather(u, s) end
+    verdicts[#verdicts + 1] = { argv[i], verdict }
   end
-  for _, pair in ipairs(wanted) do
-    local s = unit.session(u, pair[1])
-    local verdict = sessions.verdict(s, pair[2] or (s and s.stream))
-    if verdict == 'ok' and s.hub ~= u.hub then verdict = 'moved' end
-    if verdict == 'ok' and pair[2] and read >= READ_PER_CALL then verdict = 'later' end
-    if verdict == 'ok' then read = read + mail.gather(u, s, pair[2] ~= nil) end
-    verdicts[#verdicts + 1] = { pair[1], verdict }
-  end
-  return verdicts
+  return verdicts, { '0' }
 end
