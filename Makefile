@@ -13,9 +13,11 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 WORKERS := 4
 # More arguments for pytest, e.g. make pytest ARGS="tests/sdk -x".
 ARGS :=
-# What to measure: cases of the bench by name, and whether in small.
+# What to measure: cases of the bench by name, whether in small, and where else than in
+# bench/results to keep the figures, e.g. docs/bench/0.1.0.
 CASE :=
 QUICK :=
+KEEP :=
 # The folder that the demo summarizes; empty: this repository's own documents.
 DIR :=
 # How long chaos goes on, and its seed; empty: a random one.
@@ -58,8 +60,8 @@ format: $(READY) ## Put code into the house's format
 	@$(BIN)/ruff check --quiet --fix
 	@$(BIN)/ruff format --quiet
 
-bench: $(BENCH_READY) ## Measure against targets and peers (QUICK=1: 5 minutes; CASE=batches: that one)
-	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(CASE)
+bench: $(BENCH_READY) ## Measure against targets and peers (QUICK=1: in small; CASE=batches: that one; KEEP=path)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(KEEP),--keep "$(KEEP)") $(CASE)
 
 chaos: $(READY) ## Disturb a fleet at random and account for every run (MINUTES=10 SEED=1)
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

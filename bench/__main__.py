@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from bench import plot, report
 from bench.cases import CASES
 from bench.figures import Figures
+from bench.origin import Origin, Tree
 from bench.rig import Rig
 from bench.targets import judge
 
@@ -32,8 +32,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)}; default: all"
     )
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, within 5 minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, to see that it works")
     parser.add_argument("--rounds", type=int, help="rounds of what is compared; default 5, quick 3")
+    parser.add_argument(
+        "--keep", metavar="PATH", help="write PATH.json and PATH.png in place of bench/results/"
+    )
     options = parser.parse_args()
     unknown = [name for name in options.cases if name not in CASES]
     if unknown:
@@ -66,7 +69,7 @@ def main() -> int:
     options = _options()
     logging.basicConfig(level=logging.WARNING)
     figures = Figures(quick=options.quick)
-    load = os.getloadavg()
+    origin = Origin.now()
     names = options.cases or list(CASES)
     with tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
         rig = Rig(Path(folder), quick=options.quick, rounds=options.rounds)
@@ -74,11 +77,14 @@ def main() -> int:
             asyncio.run(_measure(names, rig, figures))
         except (KeyboardInterrupt, asyncio.CancelledError):
             figures.failed["the rest"] = "interrupted"
+    # Hubs and workers are started from the tree as it is then.
+    if (tree := Tree.now()) != origin.tree:
+        figures.note(f"the tree changed while it was measured: at the end it was {tree}")
     verdicts = judge(figures, names)
-    report.targets(verdicts, figures)
-    stem = RESULTS / time.strftime("%Y%m%d-%H%M%S")
-    report.save(stem.with_suffix(".json"), figures, verdicts, load)
-    plot.draw(stem.with_suffix(".png"), figures, verdicts)
+    report.targets(verdicts, figures, origin)
+    stem = options.keep or RESULTS / time.strftime("%Y%m%d-%H%M%S")
+    report.save(Path(f"{stem}.json"), figures, verdicts, origin)
+    plot.draw(Path(f"{stem}.png"), figures, verdicts, origin)
     if figures.failed:
         return 2
     return 1 if any(verdict.word == "missed" for verdict in verdicts) else 0

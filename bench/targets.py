@@ -1,12 +1,14 @@
 """What is promised of the figures: each target is a figure or a ratio with a bound.
 
-A target whose figures are missing is "not measured", never met. Promises about what does not
-exist yet are "not built".
+A ratio is the median of those within rounds, of the rounds that all of the compared have. A target
+whose figures are missing is "not measured", never met. Promises about what does not exist yet are
+"not built".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import statistics
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.figures import Figures
@@ -27,14 +29,44 @@ class Target:
     under: tuple[str, ...] = ()
     built: bool = True
 
+    @property
+    def limit(self) -> str:
+        """The bound as a word for tables."""
+        return f"{'≤' if self.at_most else '≥'} {self.bound:,g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a target stands; `value` is None without figures."""
+    """How a target stands: `rounds` has the figure or the ratio of each round, and is empty when
+    it was not measured; `against` names the best of the others, which a ratio is to."""
 
     target: Target
     word: Word
-    value: float | None
+    rounds: list[float] = field(default_factory=list[float])
+    against: str = ""
+
+    @property
+    def value(self) -> float:
+        """The median of the rounds, which is what is judged."""
+        return statistics.median(self.rounds)
+
+    @property
+    def least(self) -> float:
+        """The lowest of the rounds."""
+        return min(self.rounds)
+
+    @property
+    def most(self) -> float:
+        """The highest of the rounds."""
+        return max(self.rounds)
+
+    def margin(self, value: float) -> float | None:
+        """How many times better than the bound a value is, below 1: worse; None where that is no
+        number, as the value or the bound is 0."""
+        bound = self.target.bound
+        if value <= 0 or bound <= 0:
+            return None
+        return bound / value if self.target.at_most else value / bound
 
 
 def _most(case: str, text: str, over: str, bound: float, *under: str) -> Target:
@@ -99,21 +131,21 @@ def judge(figures: Figures, cases: list[str]) -> list[Verdict]:
 
 def _verdict(target: Target, figures: Figures) -> Verdict:
     if not target.built:
-        return Verdict(target, "not built", None)
-    value = _value(target, figures)
-    if value is None:
-        return Verdict(target, "not measured", None)
-    kept = value <= target.bound if target.at_most else value >= target.bound
-    return Verdict(target, "met" if kept else "missed", value)
-
-
-def _value(target: Target, figures: Figures) -> float | None:
-    if not target.under:
-        found = figures.get(target.over)
-        return found.median if found else None
-    ratios = [figures.ratio(target.over, under) for under in target.under]
+        return Verdict(target, "not built")
     # Without one of the others it is not known which of them is the best.
-    known = [ratio for ratio in ratios if ratio is not None]
-    if len(known) < len(ratios):
-        return None
-    return max(known) if target.at_most else min(known)
+    samples = figures.together(target.over, *target.under)
+    if samples is None:
+        return Verdict(target, "not measured")
+    rounds, *others = samples
+    against = ""
+    if others:
+        ratios = {
+            name: [ours / theirs for ours, theirs in zip(rounds, other, strict=True)]
+            for name, other in zip(target.under, others, strict=True)
+        }
+        hardest = max if target.at_most else min
+        against = hardest(ratios, key=lambda name: statistics.median(ratios[name]))
+        rounds = ratios[against]
+    value = statistics.median(rounds)
+    kept = value <= target.bound if target.at_most else value >= target.bound
+    return Verdict(target, "met" if kept else "missed", rounds, against)
