@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc.aio
 
 import corral
+from bench.alike import BATCH, CALLERS, TEXT
 from corral_proto.v1 import orchestrator_pb2 as pb
-
-BATCH = 200
-# Calls at once: enough that a hub can put them together.
-CALLERS = 64
-# What each run carries.
-TEXT = "x" * 100
-
 
 Submit = Callable[[], Awaitable[object]]
 
@@ -56,26 +50,23 @@ async def one_by_one(client: corral.Client, submit: Submit, count: int) -> tuple
     return count / submitted, count / (time.perf_counter() - began)
 
 
-async def in_batches(client: corral.Client, count: int, workflow: str) -> None:
-    """Submits runs in calls of many; raises the first refusal."""
+async def _in_batches(client: corral.Client, count: int) -> None:
     for start in range(0, count, BATCH):
         size = min(BATCH, count - start)
         outcomes = await client.submit_workflows(
-            [corral.Submit(workflow, TEXT) for _ in range(size)]
+            [corral.Submit("nothing", TEXT) for _ in range(size)]
         )
         refused = [one for one in outcomes if isinstance(one, corral.HubError)]
         if refused:
             raise refused[0]
 
 
-async def whole_runs(clients: Sequence[corral.Client], count: int) -> float:
-    """Submits in batches, each client a part, and waits for all results; gives runs per second."""
-    before = await _completed(clients[0])
+async def whole_runs(client: corral.Client, count: int) -> float:
+    """Submits in batches and waits for all results; gives runs per second."""
+    before = await _completed(client)
     began = time.perf_counter()
-    async with asyncio.TaskGroup() as tasks:
-        for client in clients:
-            tasks.create_task(in_batches(client, count // len(clients), "nothing"))
-    await _until_completed(clients[0], before + count)
+    await _in_batches(client, count)
+    await _until_completed(client, before + count)
     return count / (time.perf_counter() - began)
 
 

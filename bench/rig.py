@@ -21,13 +21,13 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 import corral
+from bench.alike import ROOM
 from corral_hub.embedded import EmbeddedValkey
 
 ROOT = Path(__file__).parent.parent
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
-# All that a peer measures in one round.
-PEER_SECONDS = 180.0
+WORKER = "bench"
 
 
 class Rig:
@@ -86,7 +86,7 @@ class Rig:
 
     @contextlib.asynccontextmanager
     async def hub(
-        self, valkey: str, name: str = "bench", durability: str = "fsync"
+        self, valkey: str, name: str = "a", durability: str = "fsync"
     ) -> AsyncGenerator[tuple[int, str]]:
         """A hub process: its pid and its address."""
         words = (
@@ -97,26 +97,24 @@ class Rig:
             yield process.pid, address
 
     @contextlib.asynccontextmanager
-    async def worker(
-        self, address: str, worker_id: str = "bench", room: int = 512
-    ) -> AsyncGenerator[int]:
+    async def worker(self, address: str) -> AsyncGenerator[int]:
         """A worker process with the handlers of `bench.work`, when it has said Hello."""
         words = (
             sys.executable, "-m", "corral", "worker", "bench.work:worker", "--hub", address,
-            "--worker-id", worker_id, "--max-in-flight", str(room),
+            "--worker-id", WORKER, "--max-in-flight", str(ROOM),
         )  # fmt: skip
         async with (
             self.process(*words, ready="worker of the bench") as (process, _),
             corral.Client(address) as client,
         ):
-            await _joined(client, worker_id)
+            await _joined(client)
             yield process.pid
 
 
-async def _joined(client: corral.Client, worker_id: str) -> None:
+async def _joined(client: corral.Client) -> None:
     async with asyncio.timeout(READY_SECONDS):
         while True:
-            if worker_id in [worker.worker_id for worker in await client.list_workers()]:
+            if WORKER in [worker.worker_id for worker in await client.list_workers()]:
                 return
             await asyncio.sleep(0.02)
 

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import corral
+from bench.alike import ROOM
 
-worker = corral.Worker("bench", admission=corral.Fixed(512))
+worker = corral.Worker("bench", admission=corral.Fixed(ROOM))
 _late: list[float] = []
 
 

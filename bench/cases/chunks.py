@@ -11,8 +11,9 @@ import time
 from typing import Any
 
 import corral
-from bench.figures import Figures, percentile
+from bench.figures import Figures
 from bench.rig import Rig
+from bench.warm import warm
 
 RUNS = 100
 PACED_MS = 10
@@ -23,21 +24,15 @@ SKIPPED = 20
 async def chunks(rig: Rig, figures: Figures) -> None:
     """Parts of answers per second, 100 runs at once over two hubs, and from yield to subscriber."""
     count = rig.size(500, 2000)
-    async with (
-        rig.valkey() as valkey,
-        rig.hub(valkey.url, "a") as (_, of_worker),
-        rig.hub(valkey.url, "b") as (_, of_client),
-        rig.worker(of_worker),
-        corral.Client(of_client) as client,
-    ):
+    async with warm(rig, apart=True) as fleet:
+        client = fleet.client
         await _answers(client, 10, 0)
         for _ in range(rig.rounds):
             began = time.perf_counter()
             await _answers(client, count, 0)
             figures.add("chunks.rate", RUNS * count / (time.perf_counter() - began), "/s")
             late = await _answers(client, SKIPPED + rig.size(100, 500), PACED_MS)
-            for name, part in (("p50", 0.5), ("p99", 0.99)):
-                figures.add(f"chunks.{name}", percentile(late, part), "ms")
+            figures.add_late("chunks", late)
 
 
 async def _answers(client: corral.Client, count: int, pause_ms: int) -> list[float]:

@@ -6,10 +6,10 @@ import os
 
 from redis.asyncio import Redis
 
-import corral
 from bench.figures import Figures
-from bench.load import BATCH, whole_runs
+from bench.load import whole_runs
 from bench.rig import Rig, cpu_seconds, function_microseconds
+from bench.warm import warm
 
 
 async def cpu(rig: Rig, figures: Figures) -> None:
@@ -19,18 +19,16 @@ async def cpu(rig: Rig, figures: Figures) -> None:
 
 
 async def _round(rig: Rig, figures: Figures, count: int) -> None:
-    async with (
-        rig.valkey() as valkey,
-        rig.hub(valkey.url) as (hub, address),
-        rig.worker(address) as worker,
-        corral.Client(address) as client,
-        Redis.from_url(valkey.url) as store,
-    ):
-        pids = {"hub": hub, "worker": worker, "valkey": valkey.pid, "client": os.getpid()}
-        await whole_runs([client], BATCH)
+    async with warm(rig) as fleet, Redis.from_url(fleet.valkey.url) as store:
+        pids = {
+            "hub": fleet.hub,
+            "worker": fleet.worker,
+            "valkey": fleet.valkey.pid,
+            "client": os.getpid(),
+        }
         used = {name: cpu_seconds(pid) for name, pid in pids.items()}
         inside = await function_microseconds(store)
-        await whole_runs([client], count)
+        await whole_runs(fleet.client, count)
         inside = await function_microseconds(store) - inside
         figures.add("cpu.valkey_per_run", inside / count, "µs")
         for name, pid in pids.items():

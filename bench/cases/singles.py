@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import grpc.aio
 
-import corral
+from bench.alike import WARM
 from bench.cases.limits import ECHO, OPTIONS, READY, echo_calls
 from bench.figures import Figures
-from bench.load import BATCH, calling, one_by_one, through
+from bench.load import calling, one_by_one, through
 from bench.rig import Rig
+from bench.warm import warm
 
 
 async def singles(rig: Rig, figures: Figures) -> None:
@@ -17,13 +18,11 @@ async def singles(rig: Rig, figures: Figures) -> None:
     count = rig.size(3000, 20_000)
     async with (
         rig.process(*ECHO, ready=READY) as (_, echo),
-        rig.valkey() as valkey,
-        rig.hub(valkey.url) as (_, address),
-        rig.worker(address),
-        corral.Client(address) as client,
-        grpc.aio.insecure_channel(address, OPTIONS) as channel,
+        warm(rig) as fleet,
+        grpc.aio.insecure_channel(fleet.address, OPTIONS) as channel,
     ):
-        await one_by_one(client, through(client), BATCH)
+        client = fleet.client
+        await one_by_one(client, through(client), WARM)
         for _ in range(rig.rounds):
             figures.add("singles.echo", await echo_calls(echo, count), "/s")
             submits, whole = await one_by_one(client, through(client), count)

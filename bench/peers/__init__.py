@@ -1,20 +1,26 @@
 """Other queues, each with pinned versions in an environment of its own, `.venv-bench-<peer>`.
 
-Every peer has a program that takes a socket of Valkey and a number of runs, starts a worker
-process, enqueues, waits for the last one, and prints `RESULT {"runs_per_s": ...}`.
+Every peer has a program that takes a socket of Valkey, a number of runs, and of them in a second
+(0: as fast as it goes). It starts a worker process, enqueues, waits until the last run has begun,
+and prints `RESULT {"runs_per_s": ...}`, or with a rate `RESULT {"late_ms": [...]}`.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.alike import BATCH, ROOM, TEXT, WARM
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 INSTALL_SECONDS = 300
+# For those that cannot import it.
+ALIKE = {"room": ROOM, "batch": BATCH, "warm": WARM, "text": TEXT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Peer:
     def command(self) -> list[str]:
         """How its program is started, without arguments."""
         if self.node:
-            return ["node", str(self.home / "bench.mjs")]
+            return ["node", str(self.home / "bench.mjs"), json.dumps(ALIKE)]
         return [str(self.home / "bin/python"), "-m", f"bench.peers.{self.name}.program"]
 
 

@@ -15,13 +15,9 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
+from bench.alike import CALLERS, WARM
 from bench.pace import at_rate
 
-CALLERS = 64
-ROOM = 256
-WARM = 200
-# What each run carries.
-TEXT = "x" * 100
 SAY_SECONDS = 0.005
 # A number beyond it is a moment: of a machine that has been up for a second.
 MOMENTS = 1_000_000_000

@@ -1,13 +1,11 @@
-// BullMQ: addBulk in batches of 200, one worker process with 256 at once; results kept, its default.
+// BullMQ: addBulk in batches, one worker process; results kept, its default.
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 
-const BATCH = 200;
-const ROOM = 256;
-const WARM = 200;
-const TEXT = 'x'.repeat(100);
+// What all are given alike (`bench/alike.py`) comes before the other arguments.
+const alike = JSON.parse(process.argv[2]);
 const START_NS = 50_000_000;
 
 function work(path) {
@@ -20,7 +18,7 @@ function work(path) {
     return number;
   };
   const worker = new Worker('bench', begin, {
-    connection: new Redis(path, { maxRetriesPerRequest: null }), concurrency: ROOM,
+    connection: new Redis(path, { maxRetriesPerRequest: null }), concurrency: alike.room,
   });
   worker.on('error', (error) => console.error(error));
   setInterval(() => {
@@ -29,10 +27,10 @@ function work(path) {
 }
 
 async function enqueue(queue, count) {
-  for (let start = 0; start < count; start += BATCH) {
-    const size = Math.min(BATCH, count - start);
+  for (let start = 0; start < count; start += alike.batch) {
+    const size = Math.min(alike.batch, count - start);
     await queue.addBulk(
-      Array.from({ length: size }, (_, n) => ({ name: 'nothing', data: { number: start + n, text: TEXT } })),
+      Array.from({ length: size }, (_, n) => ({ name: 'nothing', data: { number: start + n, text: alike.text } })),
     );
   }
 }
@@ -47,14 +45,14 @@ async function atRate(queue, count, rate) {
     const left = () => Number(due - process.hrtime.bigint()) / 1e6;
     if (left() > 2) await new Promise((resolve) => { setTimeout(resolve, left() - 1.5); });
     while (left() > 0) await new Promise((resolve) => { setImmediate(resolve); });
-    added.push(queue.add('nothing', { number, text: TEXT, due: String(due) }));
+    added.push(queue.add('nothing', { number, text: alike.text, due: String(due) }));
   }
   await Promise.all(added);
 }
 
 async function measure(path, count, rate) {
   const queue = new Queue('bench', { connection: new Redis(path) });
-  const child = fork(fileURLToPath(import.meta.url), ['work', path]);
+  const child = fork(fileURLToPath(import.meta.url), [process.argv[2], 'work', path]);
   let done = 0;
   let wake = () => {};
   const late = [];
@@ -63,11 +61,11 @@ async function measure(path, count, rate) {
   const until = async (number) => {
     while (done < number) await new Promise((resolve) => { wake = resolve; });
   };
-  await enqueue(queue, WARM);
-  await until(WARM);
+  await enqueue(queue, alike.warm);
+  await until(alike.warm);
   const began = performance.now();
   await (rate ? atRate(queue, count, rate) : enqueue(queue, count));
-  await until(WARM + count);
+  await until(alike.warm + count);
   const spent = (performance.now() - began) / 1000;
   child.removeAllListeners('exit');
   const gone = new Promise((resolve) => { child.once('exit', resolve); });
@@ -77,5 +75,6 @@ async function measure(path, count, rate) {
   process.exit(0);
 }
 
-if (process.argv[2] === 'work') work(process.argv[3]);
-else await measure(process.argv[2], Number(process.argv[3]), Number(process.argv[4] ?? 0));
+const [, , , first, second, rate] = process.argv;
+if (first === 'work') work(second);
+else await measure(first, Number(second), Number(rate ?? 0));

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from saq import Worker
 from saq.queue.redis import RedisQueue
 
-from bench.peers.race import CALLERS, ROOM, TEXT, Tally, arguments, at_once, race
+from bench.alike import CALLERS, ROOM, TEXT
+from bench.peers.race import Tally, arguments, at_once, race
 
 MODULE = "bench.peers.saq.program"
 

@@ -7,7 +7,8 @@ import asyncio
 from taskiq.api import run_receiver_task
 from taskiq_redis import RedisStreamBroker
 
-from bench.peers.race import ROOM, TEXT, Tally, arguments, at_once, race
+from bench.alike import ROOM, TEXT
+from bench.peers.race import Tally, arguments, at_once, race
 
 MODULE = "bench.peers.taskiq.program"
 NAME = "bench:nothing"
