@@ -19,6 +19,7 @@ from bench.alike import BATCH, ROOM, TEXT, WARM
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 INSTALL_SECONDS = 300
+NODE_PINS = ("package.json", "package-lock.json")
 # For those that cannot import it.
 ALIKE = {"room": ROOM, "batch": BATCH, "warm": WARM, "text": TEXT}
 
@@ -50,7 +51,7 @@ def install(peer: Peer) -> str:
     """Makes the environment where it is missing; gives why it cannot, or ""."""
     if peer.node and not (shutil.which("node") and shutil.which("npm")):
         return "node and npm are not on PATH"
-    sources = [HERE / peer.name / name for name in ("requirements.txt", "package.json")]
+    sources = [HERE / peer.name / name for name in ("requirements.txt", *NODE_PINS)]
     pins = "".join(source.read_text() for source in sources if source.exists())
     mark = peer.home / ".ready"
     try:
@@ -74,8 +75,9 @@ def _python(peer: Peer) -> None:
 
 def _node(peer: Peer) -> None:
     peer.home.mkdir(exist_ok=True)
-    shutil.copy(HERE / peer.name / "package.json", peer.home)
-    _run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", cwd=peer.home)
+    for name in NODE_PINS:
+        shutil.copy(HERE / peer.name / name, peer.home)
+    _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=peer.home)
 
 
 def _run(*words: str, cwd: Path = ROOT) -> None:
