@@ -62,6 +62,11 @@ class Fleet:
         """Runs that the sessions hold."""
         return len(self._held)
 
+    async def bands(self) -> int:
+        """Bands in which runs wait."""
+        (queue,) = (await self._calls.stats()).queues
+        return len(queue.deficits)
+
     async def open(self, count: int, room: int, labels: bool = False) -> None:
         """Opens sessions with room for so many runs each; `labels`: each with its own."""
         for start in range(0, count, AT_ONCE):

@@ -20,6 +20,10 @@ from corral_hub.requests import SubmitRequest
 CLASSES = 200
 # Runs that are told apart by their class ask for one of so many sessions, in turns.
 ASKED = 10
+BANDS = 8
+# Bands in the order of a round of submits: as often as they are served, 8:7:...:1. With as many for
+# each, the quick ones would be empty after a while and the rest one band.
+TURNS = [band for turn in range(BANDS) for band in range(BANDS - turn)]
 
 
 def _class(number: int) -> SubmitRequest:
@@ -35,7 +39,7 @@ def _flow(number: int) -> SubmitRequest:
 
 
 def _band(number: int) -> SubmitRequest:
-    return SubmitRequest(WORKFLOW, INPUT, priority=number % 8 * 32)
+    return SubmitRequest(WORKFLOW, INPUT, priority=32 * TURNS[number % len(TURNS)])
 
 
 def _one_of(sessions: int) -> Shape:
@@ -56,6 +60,8 @@ class World:
     labels: bool = False
     shape: Shape = plain
     unplaceable: int = 0
+    # That must all wait the whole time; 0: it is not about bands.
+    bands: int = 0
 
     @property
     def many(self) -> bool:
@@ -87,7 +93,7 @@ def _worlds(quick: bool) -> list[World]:
         World("200 classes", shape=_class),
         World("199 unplaceable", unplaceable=10 * (CLASSES - 1)),
         World("10k flows", waiting=10_000, shape=_flow),
-        World("8 bands", shape=_band),
+        World("8 bands", shape=_band, bands=BANDS),
         *alike,
         World("10k sessions", sessions=10_000),
         *labels,
@@ -120,5 +126,7 @@ async def growth(
                 await fleet.turn(runs, apart=world.many)
                 spent = await function_microseconds(client) - before
                 figures.add(f"growth.{world.name}", spent / runs, "µs")
+                if world.bands and (left := await fleet.bands()) != world.bands:
+                    raise RuntimeError(f"of {world.bands} bands {left} still have what waits")
     if rig.quick:
         figures.note("1,000,000 waiting runs are measured without --quick only")

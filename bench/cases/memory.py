@@ -26,7 +26,7 @@ async def memory(rig: Rig, figures: Figures) -> None:
     """Bytes of a waiting and of an ended run with 100 bytes of input, and of an idle session."""
     await _runs(rig, figures, rig.size(20_000, 100_000))
     count = rig.size(250, 1000)
-    for _ in range(1 if rig.quick else 3):
+    for _ in range(rig.rounds):
         async with rig.process(*ECHO, ready=READY) as (echo, address):
             spent = await _idle(echo.pid, address, count, _bare_stream)
             figures.add("memory.stream", spent, "bytes")
