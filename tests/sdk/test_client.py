@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -149,6 +150,24 @@ async def test_a_call_goes_to_the_next_hub_with_the_same_run_id(make_hub: HubFac
         assert seen == [run.run_id] == [book.requests[0].run_id]
         await client.submit_workflow("w")
         assert len(seen) == 1
+
+
+@pytest.mark.parametrize("use", ["submit_workflow", "describe_workflow", "events"])
+def test_a_client_belongs_to_the_loop_of_its_first_call(hub: ScriptedHub, use: str) -> None:
+    Book(hub)
+    client = corral.Client(hub.address)
+
+    async def call() -> Any:
+        if use == "events":
+            return [event async for event in client.subscribe_run_events("r")]
+        return await getattr(client, use)("w")
+
+    async def first() -> None:
+        await client.submit_workflow("w")
+
+    asyncio.run(first())
+    with pytest.raises(corral.WrongLoop, match=r"asyncio\.run"):
+        asyncio.run(call())
 
 
 async def test_no_hub_is_an_error_that_names_the_addresses_in_bounded_time() -> None:

@@ -233,7 +233,7 @@ async def test_a_closed_client_says_so_to_each(hub: ScriptedHub) -> None:
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [corral.Unavailable] * 3
     assert [type(outcome) for outcome in await together(client, *some(2))] == [
-        corral.CorralError
+        corral.ClientClosed
     ] * 2
 
 

@@ -27,6 +27,7 @@ from corral.errors import (
     BadResult,
     BadStep,
     ChunkTooLarge,
+    ClientClosed,
     CorralError,
     EventTooLarge,
     Fail,
@@ -66,6 +67,7 @@ from corral.errors import (
     WorkerIdInUse,
     WorkerNotFound,
     WorkerRejected,
+    WrongLoop,
 )
 from corral.explanation import Explanation, WorkerVerdict
 from corral.filters import RunFilter, WorkerFilter
@@ -133,6 +135,7 @@ __all__ = [
     "ChunkTooLarge",
     "ClassQueue",
     "Client",
+    "ClientClosed",
     "Context",
     "CorralError",
     "Decline",
@@ -216,6 +219,7 @@ __all__ = [
     "WorkerRecord",
     "WorkerRejected",
     "WorkerVerdict",
+    "WrongLoop",
     "__version__",
     "parse_addresses",
 ]

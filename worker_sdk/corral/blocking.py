@@ -1,25 +1,24 @@
 """The client for code without an event loop: the same calls, each of which waits.
 
-Runs a `Client` on a loop in a thread of its own, which ends with `close`.
+Runs a `Client` on a loop in a thread of its own (`loops.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, overload
-
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from corral import inputs
 from corral.client import Client
 from corral.ephemeral import Ephemeral
-from corral.errors import HubError
+from corral.errors import ClientClosed, HubError
 from corral.explanation import Explanation
 from corral.filters import RunFilter, WorkerFilter
 from corral.handlers import Handler
 from corral.inputs import InputPage, InputRecord
+from corral.loops import LoopThread
 from corral.queues import Queues
 from corral.records import (
     Drained,
@@ -42,8 +41,8 @@ ItemT = TypeVar("ItemT")
 class SyncRun(Generic[OutT]):
     """The handle of one run, as `Run`, with calls that wait."""
 
-    def __init__(self, portal: BlockingPortal, run: Run[OutT]) -> None:
-        self._portal = portal
+    def __init__(self, loop: LoopThread, run: Run[OutT]) -> None:
+        self._loop = loop
         self._run = run
         self.run_id = run.run_id
         self.deduplicated = run.deduplicated
@@ -62,47 +61,47 @@ class SyncRun(Generic[OutT]):
 
     def events(self, cursor: str = "") -> Iterator[Event | GapInEvents]:
         """Gives the run's events from a cursor (empty: from the first) until it has ended."""
-        return _iterate(self._portal, lambda: self._run.events(cursor).__aiter__())
+        return _iterate(self._loop, lambda: self._run.events(cursor).__aiter__())
 
     def stream(self) -> Iterator[Any]:
         """Gives the parts of the run's answer as they come; see `Run.stream`."""
-        return _iterate(self._portal, lambda: self._run.stream().__aiter__())
+        return _iterate(self._loop, lambda: self._run.stream().__aiter__())
 
     def follow(self, cursor: str = "") -> Iterator[Event | GapInEvents | Ephemeral]:
         """Gives all that happens to the run until it has ended; see `Client.follow_run`."""
-        return _iterate(self._portal, lambda: self._run.follow(cursor).__aiter__())
+        return _iterate(self._loop, lambda: self._run.follow(cursor).__aiter__())
 
     def result(self, timeout: float | None = None) -> OutT:
         """Waits until the run has ended and gives its output; see `Run.result`."""
-        return self._portal.call(self._run.result, timeout)
+        return self._loop.call(lambda: self._run.result(timeout))
 
     def cancel(self, reason: str = "") -> bool:
         """Cancels the run; tells whether it is cancelled, false when it had ended otherwise."""
-        return self._portal.call(self._run.cancel, reason)
+        return self._loop.call(lambda: self._run.cancel(reason))
 
     def retry(self) -> bool:
         """Gives the run a new set of attempts; tells whether it did, see `Run.retry`."""
-        return self._portal.call(self._run.retry)
+        return self._loop.call(self._run.retry)
 
     def inputs(self) -> list[InputRecord]:
         """Gives the open questions of the run, oldest first."""
-        return self._portal.call(self._run.inputs)
+        return self._loop.call(self._run.inputs)
 
     def respond(self, request_id: str, response: Any) -> bool:
         """Answers a question of the run; see `Client.respond`."""
-        return self._portal.call(self._run.respond, request_id, response)
+        return self._loop.call(lambda: self._run.respond(request_id, response))
 
     def explain(self) -> Explanation:
         """Says why the run waits."""
-        return self._portal.call(self._run.explain)
+        return self._loop.call(self._run.explain)
 
     def describe(self) -> RunSnapshot:
         """Gives the run in full: input, output, error and attempts."""
-        return self._portal.call(self._run.describe)
+        return self._loop.call(self._run.describe)
 
     def refresh(self) -> RunSnapshot:
         """Brings `snapshot` and `status` up to date."""
-        return self._portal.call(self._run.refresh)
+        return self._loop.call(self._run.refresh)
 
     def __repr__(self) -> str:
         return repr(self._run)
@@ -124,9 +123,7 @@ class SyncClient:
         tls: Tls | None = None,
     ) -> None:
         self._client = Client(hubs, token=token, namespace=namespace, timeout=timeout, tls=tls)
-        self._stack = ExitStack()
-        self._closed = False
-        self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
+        self._loop = LoopThread(self._client.close)
 
     def __enter__(self) -> Self:
         return self
@@ -140,11 +137,12 @@ class SyncClient:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections and ends the thread. May be called again."""
-        if not self._closed:
-            self._closed = True
-            with self._stack:
-                self._portal.call(self._client.close)
+        """Closes the connections and ends the thread; calls in flight end with an error.
+
+        May be called again. Happens by itself at the end of the program, and when nobody refers
+        to the client and its runs any more.
+        """
+        self._loop.close()
 
     @overload
     def submit_workflow(
@@ -181,25 +179,25 @@ class SyncClient:
                 )
             return await self._client.submit_workflow(workflow, input, timeout=timeout, **options)
 
-        return SyncRun(self._portal, self._portal.call(submit))
+        return SyncRun(self._loop, self._loop.call(submit))
 
     def submit_workflows(
         self, submits: Sequence[Submit[Any]], *, timeout: float | None = None
     ) -> list[SyncRun[Any] | HubError]:
         """Submits many runs; gives a `SyncRun` or the refusal for each, in order."""
-        outcomes = self._wait(lambda: self._client.submit_workflows(submits, timeout=timeout))
+        outcomes = self._loop.call(lambda: self._client.submit_workflows(submits, timeout=timeout))
         return [
-            SyncRun(self._portal, outcome) if isinstance(outcome, Run) else outcome
+            SyncRun(self._loop, outcome) if isinstance(outcome, Run) else outcome
             for outcome in outcomes
         ]
 
     def run(self, run_id: str) -> SyncRun[Any]:
         """Gives a handle of a run that was submitted elsewhere; asks no hub."""
-        return SyncRun(self._portal, self._client.run(run_id))
+        return SyncRun(self._loop, self._client.run(run_id))
 
     def cancel_workflow(self, run_id: str, reason: str = "") -> RunSnapshot:
         """Cancels a run and gives it as it is then; a run that had ended stays as it was."""
-        return self._wait(lambda: self._client.cancel_workflow(run_id, reason))
+        return self._loop.call(lambda: self._client.cancel_workflow(run_id, reason))
 
     def cancel_workflows(
         self,
@@ -211,7 +209,7 @@ class SyncClient:
         reason: str = "",
     ) -> list[str]:
         """Cancels all runs that match and have not ended; gives the ids of those."""
-        return self._wait(
+        return self._loop.call(
             lambda: self._client.cancel_workflows(
                 workflow=workflow, statuses=statuses, labels=labels, filter=filter, reason=reason
             )
@@ -227,7 +225,7 @@ class SyncClient:
         filter: RunFilter | str | None = None,
     ) -> dict[str, str]:
         """Gives failed or cancelled runs a new set of attempts; see `Client.retry_runs`."""
-        return self._wait(
+        return self._loop.call(
             lambda: self._client.retry_runs(
                 run_ids, workflow=workflow, statuses=statuses, labels=labels, filter=filter
             )
@@ -235,30 +233,30 @@ class SyncClient:
 
     def pause(self, kind: str) -> list[str]:
         """Gives out no more runs of a kind; gives the kinds that are paused now."""
-        return self._wait(lambda: self._client.pause(kind))
+        return self._loop.call(lambda: self._client.pause(kind))
 
     def resume(self, kind: str) -> list[str]:
         """Gives out the runs of a kind again; gives the kinds that are still paused."""
-        return self._wait(lambda: self._client.resume(kind))
+        return self._loop.call(lambda: self._client.resume(kind))
 
     def queues(self, kind: str = "") -> Queues:
         """Lists what waits by kind, band and class; see `Client.queues`."""
-        return self._wait(lambda: self._client.queues(kind))
+        return self._loop.call(lambda: self._client.queues(kind))
 
     def explain(self, run_id: str) -> Explanation:
         """Says why a run waits; see `Client.explain`."""
-        return self._wait(lambda: self._client.explain(run_id))
+        return self._loop.call(lambda: self._client.explain(run_id))
 
     def describe_workflow(self, run_id: str) -> RunSnapshot:
         """Gives a run in full: input, output, error and attempts."""
-        return self._wait(lambda: self._client.describe_workflow(run_id))
+        return self._loop.call(lambda: self._client.describe_workflow(run_id))
 
     def subscribe_run_events(
         self, run_id: str, *, cursor: str = ""
     ) -> Iterator[Event | GapInEvents]:
         """Follows the events of a run from a cursor (empty: from the first) to its end."""
         return _iterate(
-            self._portal,
+            self._loop,
             lambda: self._client.subscribe_run_events(run_id, cursor=cursor).__aiter__(),
         )
 
@@ -267,7 +265,7 @@ class SyncClient:
     ) -> Iterator[Event | GapInEvents | Ephemeral]:
         """Follows a run to its end with what its handler says; see `Client.follow_run`."""
         return _iterate(
-            self._portal, lambda: self._client.follow_run(run_id, cursor=cursor).__aiter__()
+            self._loop, lambda: self._client.follow_run(run_id, cursor=cursor).__aiter__()
         )
 
     def subscribe_all(
@@ -283,7 +281,7 @@ class SyncClient:
         events = self._client.subscribe_all(
             cursor=cursor, workflow=workflow, status_only=status_only, filter=filter, follow=follow
         )
-        return _iterate(self._portal, events.__aiter__)
+        return _iterate(self._loop, events.__aiter__)
 
     def list_runs(
         self,
@@ -295,7 +293,7 @@ class SyncClient:
         cursor: str = "",
     ) -> RunPage:
         """Gives a page of runs, newest first; see `Client.list_runs`."""
-        return self._wait(
+        return self._loop.call(
             lambda: self._client.list_runs(
                 statuses=statuses, workflow=workflow, filter=filter, limit=limit, cursor=cursor
             )
@@ -310,7 +308,7 @@ class SyncClient:
     ) -> Iterator[RunSnapshot]:
         """Gives all runs that match, newest first, page by page."""
         return _iterate(
-            self._portal,
+            self._loop,
             lambda: self._client.runs(statuses=statuses, workflow=workflow, filter=filter),
         )
 
@@ -318,11 +316,11 @@ class SyncClient:
         self, *, kind: str = "", filter: WorkerFilter | str | None = None
     ) -> list[WorkerRecord]:
         """Gives the workers with a live session, all of them or those that match."""
-        return self._wait(lambda: self._client.list_workers(kind=kind, filter=filter))
+        return self._loop.call(lambda: self._client.list_workers(kind=kind, filter=filter))
 
     def drain_worker(self, worker_id: str, *, immediate: bool = False) -> Drained:
         """Stops giving work to a worker; `immediate` also takes back what it runs."""
-        return self._wait(lambda: self._client.drain_worker(worker_id, immediate=immediate))
+        return self._loop.call(lambda: self._client.drain_worker(worker_id, immediate=immediate))
 
     def drain_workers(
         self,
@@ -333,7 +331,7 @@ class SyncClient:
         immediate: bool = False,
     ) -> dict[str, Drained]:
         """Drains the workers that match; see `Client.drain_workers`."""
-        return self._wait(
+        return self._loop.call(
             lambda: self._client.drain_workers(
                 kind=kind, tags=tags, filter=filter, immediate=immediate
             )
@@ -343,24 +341,25 @@ class SyncClient:
         self, run_id: str = "", *, limit: int = inputs.PAGE, cursor: str = ""
     ) -> InputPage:
         """Gives a page of open questions, oldest first; see `Client.list_inputs`."""
-        return self._wait(lambda: self._client.list_inputs(run_id, limit=limit, cursor=cursor))
+        return self._loop.call(lambda: self._client.list_inputs(run_id, limit=limit, cursor=cursor))
 
     def respond(self, run_id: str, request_id: str, response: Any) -> bool:
         """Answers a question of a run; see `Client.respond`."""
-        return self._wait(lambda: self._client.respond(run_id, request_id, response))
+        return self._loop.call(lambda: self._client.respond(run_id, request_id, response))
 
     def stats(self) -> Stats:
         """Gives the counters, queues and deficits of the namespace."""
-        return self._wait(self._client.stats)
-
-    def _wait(self, call: Callable[[], Awaitable[ItemT]]) -> ItemT:
-        return self._portal.call(call)
+        return self._loop.call(self._client.stats)
 
 
-def _iterate(portal: BlockingPortal, start: Callable[[], AsyncIterator[ItemT]]) -> Iterator[ItemT]:
+def _iterate(loop: LoopThread, start: Callable[[], AsyncIterator[ItemT]]) -> Iterator[ItemT]:
     # Each step is a call of its own: the caller's thread decides when the next one is wanted.
-    iterator = portal.call(start)
     end: Any = object()
+
+    async def begin() -> AsyncIterator[ItemT]:
+        return start()
+
+    iterator = loop.call(begin)
 
     async def step() -> Any:
         return await anext(iterator, end)
@@ -371,7 +370,9 @@ def _iterate(portal: BlockingPortal, start: Callable[[], AsyncIterator[ItemT]]) 
             await close()
 
     try:
-        while (item := portal.call(step)) is not end:
+        while (item := loop.call(step)) is not end:
             yield item
     finally:
-        portal.call(finish)
+        # A closed client has ended it.
+        with suppress(ClientClosed):
+            loop.call(finish)

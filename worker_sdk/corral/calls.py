@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from corral import refusals
 from corral.addresses import Address
 from corral.channel import MAX_SEND_BYTES, Metadata, open_aio_channel
-from corral.errors import CorralError, NoHub, PayloadTooLarge, Unavailable
+from corral.errors import ClientClosed, NoHub, PayloadTooLarge, Unavailable, WrongLoop
 from corral.terms import Backoff
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -44,7 +44,8 @@ class Method(Generic[RequestT, ResponseT]):
 class Hubs:
     """The hubs of one client: their channels, and which one is asked first.
 
-    All methods belong to one event loop.
+    All methods belong to one event loop, that of the first call; calls raise `WrongLoop` on
+    another one.
     """
 
     def __init__(self, addresses: tuple[Address, ...], metadata: Metadata) -> None:
@@ -54,6 +55,8 @@ class Hubs:
         self._methods: dict[tuple[Address, str], Any] = {}
         self._current = 0
         self._closed = False
+        # That of the first call: channels work on no other one.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def current(self) -> Address:
@@ -63,7 +66,8 @@ class Hubs:
     def channel(self) -> grpc.aio.Channel:
         """Gives the channel to the present hub, made on first use."""
         if self._closed:
-            raise CorralError("The client is closed; make a new one.")
+            raise ClientClosed
+        self._check_loop()
         address = self.current
         if address not in self._channels:
             self._channels[address] = open_aio_channel(address)
@@ -115,6 +119,14 @@ class Hubs:
                     raise self.given_up(error, address, method.name, timeout) from error
                 await anyio.sleep(delay)
 
+    def cut_by_close(self) -> bool:
+        """Tells whether the cancellation that this task met is that of its call alone.
+
+        A closed channel cancels its calls, which must not look like a cancelled task.
+        """
+        task = asyncio.current_task()
+        return self._closed and task is not None and not task.cancelling()
+
     def pause(self, failed: int) -> float:
         """Gives the seconds to wait after so many failures in a row: none for the first round."""
         if failed < len(self.addresses):
@@ -146,17 +158,23 @@ class Hubs:
         try:
             return await call(request, timeout=max(timeout, 0.001), metadata=self.metadata)
         except asyncio.CancelledError:
-            # A closed channel cancels its calls, which must not look like a cancelled task.
-            task = asyncio.current_task()
-            if self._closed and task is not None and not task.cancelling():
+            if self.cut_by_close():
                 raise Unavailable(
                     f"The client was closed during {method.name}; its outcome is unknown. Repeat "
                     "it with another client and the same ids."
                 ) from None
             raise
 
+    def _check_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            if self._loop is not None:
+                raise WrongLoop
+            self._loop = loop
+
     def _method(self, method: Method[RequestT, ResponseT]) -> Any:
         """What makes a call of the present hub; made once, as that takes as long as some calls."""
+        self._check_loop()
         key = self.current, method.name
         if key not in self._methods:
             self._methods[key] = self.channel().unary_unary(

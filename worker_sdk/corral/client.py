@@ -63,7 +63,8 @@ class Client:
     `tls` to what the environment has, for `grpcs://` addresses.
     `timeout` is the total time in seconds that a call may take over all hubs. Every call
     raises a `HubError`: `NoHub` and `Unavailable` when no hub gave an answer, otherwise what
-    the hub refused.
+    the hub refused; after `close` `ClientClosed`, and on another event loop than that of the
+    first call `WrongLoop`.
     """
 
     def __init__(

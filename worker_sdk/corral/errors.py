@@ -13,6 +13,24 @@ class CorralError(Exception):
     """Root of everything that this package raises on purpose."""
 
 
+class ClientClosed(CorralError):
+    """The client was closed, so it makes no more calls."""
+
+    def __init__(self, message: str = "The client is closed; make a new one.") -> None:
+        super().__init__(message)
+
+
+class WrongLoop(CorralError, RuntimeError):
+    """A `Client` or `Worker` was used where another event loop runs than its own."""
+
+    def __init__(
+        self,
+        message: str = "The client was used on another event loop before; make one Client for each "
+        "loop, e.g. inside of what asyncio.run runs.",
+    ) -> None:
+        super().__init__(message)
+
+
 class BadAddress(CorralError, ValueError):
     """The address of a hub cannot be read; the message names the accepted forms."""
 

@@ -5,6 +5,7 @@ Keeps the cursor and watches for signs of life; events go to the caller in order
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -17,7 +18,7 @@ from google.protobuf.message import Message
 from corral import refusals
 from corral.addresses import Address
 from corral.calls import SERVICE, Hubs
-from corral.errors import CorralError, Unavailable
+from corral.errors import ClientClosed, CorralError, Unavailable
 from corral.filters import RunFilter
 from corral.records import Event, GapInEvents, RunSnapshot, event_from_wire, run_from_wire
 from corral_proto.v1 import orchestrator_pb2
@@ -239,6 +240,10 @@ class Messages:
                 return await anext(received)
             except StopAsyncIteration:
                 pass
+            except asyncio.CancelledError:
+                if self._hubs.cut_by_close():
+                    raise ClientClosed from None
+                raise
         raise _Interrupted
 
     def _given_up(self, error: Exception, address: Address) -> CorralError:

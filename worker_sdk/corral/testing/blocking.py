@@ -5,14 +5,13 @@ Workers that are started here run on an event loop in a thread of its own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from anyio.from_thread import start_blocking_portal
-
 from corral.blocking import SyncClient, SyncRun
 from corral.handlers import Handler
+from corral.loops import LoopThread
 from corral.testing.processes import HubProcess, WorkerProcess
 from corral.testing.workers import FleetWorker, Source
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from corral.testing.fleet import Fleet
 
 OutT = TypeVar("OutT")
-ValueT = TypeVar("ValueT")
 
 RUN_SECONDS = 10.0
 
@@ -32,7 +30,8 @@ class SyncFleet:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._stack = ExitStack()
-        self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
+        self._loop = LoopThread()
+        self._stack.callback(self._loop.close)
 
     def client(self, **options: Any) -> SyncClient:
         """A client of all hubs, closed with the fleet; options as of `SyncClient`."""
@@ -42,11 +41,11 @@ class SyncFleet:
 
     def worker(self, *sources: Source, worker_id: str | None = None, **options: Any) -> FleetWorker:
         """Starts a worker in this process; see `Fleet.worker`."""
-        return self._wait(lambda: self._fleet.worker(*sources, worker_id=worker_id, **options))
+        return self._loop.call(lambda: self._fleet.worker(*sources, worker_id=worker_id, **options))
 
     def worker_process(self, target: str, *, worker_id: str | None = None) -> WorkerProcess:
         """Starts a worker as a process; see `Fleet.worker_process`."""
-        return self._wait(lambda: self._fleet.worker_process(target, worker_id=worker_id))
+        return self._loop.call(lambda: self._fleet.worker_process(target, worker_id=worker_id))
 
     @overload
     def run_and_wait(
@@ -75,7 +74,7 @@ class SyncFleet:
         **options: Any,
     ) -> Any:
         """Submits a run and gives its result; see `Fleet.run_and_wait`."""
-        return self._wait(
+        return self._loop.call(
             lambda: self._fleet.run_and_wait(target, input, timeout=timeout, **options)
         )
 
@@ -83,26 +82,26 @@ class SyncFleet:
         self, target: Callable[..., Any] | str, input: Any = None, **options: Any
     ) -> SyncRun[Any]:
         """Submits a run and gives its handle; see `Fleet.submit`."""
-        run = self._wait(lambda: self._fleet.submit(target, input, **options))
-        return SyncRun(self._portal, run)
+        run = self._loop.call(lambda: self._fleet.submit(target, input, **options))
+        return SyncRun(self._loop, run)
 
     def start_hub(self, name: str | None = None) -> HubProcess:
         """Starts a hub; see `Fleet.start_hub`."""
-        return self._wait(lambda: self._fleet.start_hub(name))
+        return self._loop.call(lambda: self._fleet.start_hub(name))
 
     def kill_hub(self, name: str | None = None) -> HubProcess:
         """Kills a hub; see `Fleet.kill_hub`."""
-        return self._wait(lambda: self._fleet.kill_hub(name))
+        return self._loop.call(lambda: self._fleet.kill_hub(name))
 
     def kill_worker(
         self, worker: FleetWorker | WorkerProcess | str | None = None
     ) -> FleetWorker | WorkerProcess:
         """Kills a worker; see `Fleet.kill_worker`."""
-        return self._wait(lambda: self._fleet.kill_worker(worker))
+        return self._loop.call(lambda: self._fleet.kill_worker(worker))
 
     def advance(self, seconds: float) -> None:
         """Moves the fleet's time ahead; see `Fleet.advance`."""
-        self._wait(lambda: self._fleet.advance(seconds))
+        self._loop.call(lambda: self._fleet.advance(seconds))
 
     def assert_ran(
         self,
@@ -117,7 +116,4 @@ class SyncFleet:
     def close(self) -> None:
         """Closes clients and workers that were opened here. Called by the fleet."""
         with self._stack:
-            self._wait(self._fleet.close_here)
-
-    def _wait(self, call: Callable[[], Awaitable[ValueT]]) -> ValueT:
-        return self._portal.call(call)
+            self._loop.call(self._fleet.close_here)
