@@ -152,6 +152,24 @@ async def test_a_call_goes_to_the_next_hub_with_the_same_run_id(make_hub: HubFac
         assert len(seen) == 1
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+async def test_a_time_in_which_no_hub_can_answer_is_refused(timeout: float) -> None:
+    with pytest.raises(corral.InvalidRequest, match="give more than 0"):
+        corral.Client(timeout=timeout)
+    async with corral.Client() as client:
+        with pytest.raises(corral.InvalidRequest, match="give more than 0"):
+            await client.submit_workflow("w", timeout=timeout)
+
+
+async def test_more_than_a_page_is_refused_with_what_gives_all() -> None:
+    async with corral.Client() as client:
+        with pytest.raises(corral.InvalidRequest, match=r"1 to 256 runs.*runs\(\)"):
+            await client.list_runs(limit=10_000)
+        no_submit: Any = "w"
+        with pytest.raises(corral.WrongType, match=r"submits\[0\] is 'w'; give a Submit"):
+            await client.submit_workflows([no_submit])
+
+
 @pytest.mark.parametrize("use", ["submit_workflow", "describe_workflow", "events"])
 def test_a_client_belongs_to_the_loop_of_its_first_call(hub: ScriptedHub, use: str) -> None:
     Book(hub)

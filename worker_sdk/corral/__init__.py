@@ -68,6 +68,7 @@ from corral.errors import (
     WorkerNotFound,
     WorkerRejected,
     WrongLoop,
+    WrongType,
 )
 from corral.explanation import Explanation, WorkerVerdict
 from corral.filters import RunFilter, WorkerFilter
@@ -220,6 +221,7 @@ __all__ = [
     "WorkerRejected",
     "WorkerVerdict",
     "WrongLoop",
+    "WrongType",
     "__version__",
     "parse_addresses",
 ]

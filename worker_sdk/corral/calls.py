@@ -21,7 +21,15 @@ from google.protobuf.message import Message
 from corral import refusals
 from corral.addresses import Address
 from corral.channel import MAX_SEND_BYTES, Metadata, open_aio_channel
-from corral.errors import ClientClosed, NoHub, PayloadTooLarge, Unavailable, WrongLoop
+from corral.errors import (
+    ClientClosed,
+    InvalidRequest,
+    NoHub,
+    PayloadTooLarge,
+    Unavailable,
+    WrongLoop,
+)
+from corral.shapes import check
 from corral.terms import Backoff
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -39,6 +47,17 @@ class Method(Generic[RequestT, ResponseT]):
 
     name: str
     response: Callable[[bytes], ResponseT]
+
+
+def check_timeout(seconds: Any) -> float:
+    """Gives a time for calls back; raises `InvalidRequest` when nothing can be done in it."""
+    if not (isinstance(seconds, int | float) and seconds > 0):
+        check("timeout", seconds, float)
+        raise InvalidRequest(
+            f"timeout is {seconds:g} s; give more than 0, as a hub takes time to answer.",
+            field="timeout",
+        )
+    return seconds
 
 
 class Hubs:

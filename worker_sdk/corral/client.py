@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar, Unpack, overload
 
 from corral import inputs, operations, refusals
 from corral.addresses import parse_addresses
-from corral.calls import Hubs, Method
+from corral.calls import Hubs, Method, check_timeout
 from corral.channel import call_metadata
 from corral.errors import HubError, InvalidRequest
 from corral.explanation import Explanation
@@ -32,6 +32,7 @@ from corral.records import (
     stats_from_wire,
 )
 from corral.run import Run
+from corral.shapes import check, check_arguments
 from corral.submission import Submit, SubmitOptions, batches
 from corral.submitting import Submitter
 from corral.subscription import AllEvents, RunEvents
@@ -39,6 +40,8 @@ from corral.tls import Tls
 from corral_proto.v1 import orchestrator_pb2 as pb
 
 OutT = TypeVar("OutT")
+
+MAX_PAGE = 256
 
 _CANCEL = Method[pb.CancelWorkflowRequest, pb.CancelWorkflowResponse](
     "CancelWorkflow", pb.CancelWorkflowResponse.FromString
@@ -61,7 +64,7 @@ class Client:
     `hubs`: one address or several (a list, or with commas), default `CORRAL_HUB`, then
     127.0.0.1:7445. `token` and `namespace` default to `CORRAL_TOKEN` and `CORRAL_NAMESPACE`;
     `tls` to what the environment has, for `grpcs://` addresses.
-    `timeout` is the total time in seconds that a call may take over all hubs. Every call
+    `timeout` is the total time in seconds, above 0, that a call may take over all hubs. Every call
     raises a `HubError`: `NoHub` and `Unavailable` when no hub gave an answer, otherwise what
     the hub refused; after `close` `ClientClosed`, and on another event loop than that of the
     first call `WrongLoop`.
@@ -76,8 +79,9 @@ class Client:
         timeout: float = 30.0,
         tls: Tls | None = None,
     ) -> None:
+        check_arguments(Client.__init__, locals())
         addresses = parse_addresses(hubs, tls)
-        self.timeout = timeout
+        self.timeout = check_timeout(timeout)
         self._hubs = Hubs(addresses, call_metadata(addresses, token, namespace))
         self._submitter = Submitter(self._hubs)
 
@@ -142,7 +146,12 @@ class Client:
         when the caller chose them.
         """
         outcomes: list[Run[Any] | HubError] = []
-        for batch in batches([submit.request for submit in submits]):
+        try:
+            requests = [submit.request for submit in submits]
+        except (AttributeError, TypeError):
+            check("submits", submits, Sequence[Submit[Any]])
+            raise
+        for batch in batches(requests):
             for item in await self._submitter.many(batch, self._limit(timeout)):
                 submit = submits[len(outcomes)]
                 if item.WhichOneof("verdict") == "accepted":
@@ -267,10 +276,17 @@ class Client:
         limit: int = 50,
         cursor: str = "",
     ) -> RunPage:
-        """Gives a page of the runs that match, newest first, `limit` of 1 to 256.
+        """Gives a page of the runs that match, newest first, `limit` of 1 to 256; `runs` gives all.
 
         A page may be short, even empty, and still have a cursor: go on from it.
         """
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidRequest(
+                f"limit is {limit}; a page has 1 to {MAX_PAGE} runs. Go on from its cursor, or use "
+                "runs(), which does so.",
+                field="limit",
+                limit=str(MAX_PAGE),
+            )
         wanted = run_filter(filter, workflow, statuses).to_wire()
         request = pb.ListRunsRequest(filter=wanted, limit=limit, cursor=cursor)
         response = await self._hubs.call(_LIST_RUNS, request, self.timeout)
@@ -287,7 +303,7 @@ class Client:
         cursor = ""
         while True:
             page = await self.list_runs(
-                statuses=statuses, workflow=workflow, filter=filter, limit=256, cursor=cursor
+                statuses=statuses, workflow=workflow, filter=filter, limit=MAX_PAGE, cursor=cursor
             )
             for run in page.runs:
                 yield run
@@ -350,7 +366,7 @@ class Client:
         return stats_from_wire(await self._hubs.call(_STATS, pb.GetStatsRequest(), self.timeout))
 
     def _limit(self, timeout: float | None) -> float:
-        return self.timeout if timeout is None else timeout
+        return self.timeout if timeout is None else check_timeout(timeout)
 
     def _accepted(self, response: pb.SubmitWorkflowResponse, submit: Submit[OutT]) -> Run[OutT]:
         return Run(

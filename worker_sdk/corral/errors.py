@@ -91,6 +91,10 @@ class InvalidRequest(HubError):
     """A field of the request is wrong; `field` and `limit` say which and what would do."""
 
 
+class WrongType(InvalidRequest, TypeError):
+    """An argument is of another type than it is annotated with; `field` names it."""
+
+
 class PayloadTooLarge(InvalidRequest):
     """An input, output or answer is larger than the limit."""
 

@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 
 from corral.errors import InvalidRequest
 from corral.records import status_to_wire
+from corral.shapes import check, check_fields
 from corral_proto.v1 import common_pb2
 from corral_proto.v1 import orchestrator_pb2 as pb
 
@@ -38,6 +39,7 @@ class RunFilter:
     worker_tags: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self)
         statuses_to_wire(self.statuses)
         _check_tags(self.worker_tags, "worker_tags")
 
@@ -97,8 +99,7 @@ class WorkerFilter:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        if isinstance(self.worker_ids, str):
-            raise _not_a_list("worker_ids", self.worker_ids)
+        check_fields(self)
         _check_tags(self.tags, "tags")
 
     @classmethod
@@ -143,6 +144,7 @@ def run_filter(
 
     Raises `InvalidRequest` when both say something of the same.
     """
+    check("filter", chosen, RunFilter | str | None)
     filter = RunFilter.parse(chosen) if isinstance(chosen, str) else chosen or RunFilter()
     beside = RunFilter(
         workflow=workflow,
@@ -162,6 +164,7 @@ def worker_filter(
     labels: Mapping[str, str] | None = None,
 ) -> WorkerFilter:
     """A filter, or its text, with what is said beside it, as `run_filter`."""
+    check("filter", chosen, WorkerFilter | str | None)
     filter = WorkerFilter.parse(chosen) if isinstance(chosen, str) else chosen or WorkerFilter()
     return _joined(filter, WorkerFilter(kind=kind, tags=tags, labels=labels or {}))
 
@@ -179,8 +182,6 @@ def something(filter: RunFilter | WorkerFilter) -> None:
 
 def statuses_to_wire(statuses: Sequence[str]) -> list[common_pb2.RunStatus]:
     """Gives the wire form of statuses; raises `InvalidRequest` for one that is none."""
-    if isinstance(statuses, str):
-        raise _not_a_list("statuses", statuses)
     try:
         return [status_to_wire(status) for status in statuses]
     except ValueError as error:
@@ -239,8 +240,6 @@ def _tags(pairs: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _check_tags(tags: Sequence[str], name: str) -> None:
-    if isinstance(tags, str):
-        raise _not_a_list(name, tags)
     for tag in tags:
         if not all(tag.partition("=")):
             raise InvalidRequest(
@@ -256,10 +255,6 @@ def _joined(filter: FilterT, beside: FilterT) -> FilterT:
                 f"{name} is given beside the filter and in it; give it once.", field=name
             )
     return replace(filter, **{name: value for name, value in said.items() if value})
-
-
-def _not_a_list(name: str, text: str) -> InvalidRequest:
-    return InvalidRequest(f"{name} is the text {text!r}; give a list, e.g. [{text!r}].", field=name)
 
 
 def _keyed(prefix: str, pairs: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,8 @@ from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from corral import encoding
 from corral.context import Context
-from corral.errors import BadHandler
+from corral.errors import BadHandler, WrongType
+from corral.shapes import check_options
 from corral.streaming import last_of, last_of_sync, result_type
 from corral.terms import Capability, RetryPolicy
 
@@ -62,6 +63,8 @@ class Handler(Generic[P, CallT, OutT]):
         is_workflow: bool,
         **options: Unpack[HandlerOptions],
     ) -> None:
+        if not callable(fn):
+            raise BadHandler(f"{fn!r} is no function; decorate the function that executes runs.")
         self.fn = fn
         self.workflow = workflow
         self.capability = capability
@@ -76,6 +79,7 @@ class Handler(Generic[P, CallT, OutT]):
                 f"{', '.join(sorted(HandlerOptions.__annotations__))}."
             )
         self.executor = _executor(fn, self.is_async, options)
+        _check_types(fn, options)
         self.retry = options.get("retry")
         self.recycle_after = _positive(fn, "recycle_after", options.get("recycle_after"))
         self.stop_grace_ms = _positive(fn, "stop_grace_ms", options.get("stop_grace_ms"))
@@ -209,6 +213,14 @@ def _is_context(parameter: inspect.Parameter) -> bool:
 
 def _name(fn: Callable[..., Any]) -> str:
     return f"{getattr(fn, '__qualname__', repr(fn))}()"
+
+
+def _check_types(fn: Callable[..., Any], options: HandlerOptions) -> None:
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        check_options(given, HandlerOptions)
+    except WrongType as error:
+        raise BadHandler(f"{_name(fn)}: {error}") from error
 
 
 def _positive(fn: Callable[..., Any], option: str, given: int | None) -> int:

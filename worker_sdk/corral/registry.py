@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, Unpack, overload
 from corral.errors import BadHandler
 from corral.handlers import WORKFLOW_PREFIX, Handler, HandlerOptions
 from corral.offers import OfferHook
+from corral.shapes import check
 from corral.streaming import Result
 from corral.terms import Capability
 
@@ -87,6 +88,8 @@ class Registry:
         handler.
         """
 
+        check("name", name, Callable[..., Any] | str | None)
+
         def decorate(fn: Callable[..., Any]) -> Handler[..., Any, Any]:
             workflow = name if isinstance(name, str) else fn.__name__
             capability = _version(f"{WORKFLOW_PREFIX}{workflow}", version)
@@ -141,6 +144,7 @@ class Registry:
 
 
 def _version(kind: str, version: int) -> Capability:
+    check("version", version, int)
     if version < 1:
         raise BadHandler(f"A handler needs a version of at least 1; {kind} has {version}.")
     return Capability(kind, version)

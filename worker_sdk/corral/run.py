@@ -103,8 +103,9 @@ class Run(Generic[OutT]):
     async def result(self, timeout: float | None = None) -> OutT:
         """Waits until the run has ended and gives its output as the handler's type.
 
-        `timeout` is in seconds, None: no limit. Raises `RunFailed`, `RunCancelled`,
-        `ResultTimeout` (the run goes on), `BadResult` when the output has another type.
+        `timeout` is in seconds, None: no limit, 0 or less: only what is known here already.
+        Raises `RunFailed`, `RunCancelled`, `ResultTimeout` (the run goes on), `BadResult` when the
+        output has another type.
         """
         if self._ended is None:
             with anyio.move_on_after(timeout):

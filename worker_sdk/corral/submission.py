@@ -6,13 +6,15 @@ the wire; the hub checks the rest and names the field.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, overload
 
 from corral import encoding
-from corral.errors import InvalidRequest
+from corral.errors import InvalidRequest, WrongType
 from corral.handlers import Handler
+from corral.shapes import check, check_options
 from corral.terms import Capability, Fairness, RetryPolicy, Selector, Toleration
 from corral_proto.v1 import common_pb2
 from corral_proto.v1 import orchestrator_pb2 as pb
@@ -43,9 +45,9 @@ def new_run_id() -> str:
 class SubmitOptions(TypedDict, total=False):
     """How a run is to be treated. Everything has a default; durations are milliseconds."""
 
-    # Id, up to 64 characters of [A-Za-z0-9._-]; random by default.
+    # Id, 1 to 64 characters of [A-Za-z0-9._-]; random by default.
     run_id: str
-    # The same key and the same request give the same run.
+    # The same key, 1 to 256 characters, and the same request give the same run.
     idempotency_key: str
     # 0 (first) to 255, default 128.
     priority: int
@@ -96,7 +98,8 @@ class Submit(Generic[OutT]):
     """One run as asked for: a handler or the name of a workflow, its input, its options.
 
     The run id is chosen here when none is given, so the same object submitted twice is one
-    run. Raises `InvalidRequest` for what cannot be put on the wire.
+    run. Raises `InvalidRequest` for what cannot be put on the wire, and for values of another type
+    `WrongType`, which is one.
     """
 
     @overload
@@ -123,7 +126,21 @@ class Submit(Generic[OutT]):
                 f"{', '.join(sorted(SubmitOptions.__annotations__))}."
             )
         self.workflow = workflow
-        self.request = _request(workflow, input, options)
+        try:
+            self.request = _request(workflow, input, options)
+        except (TypeError, ValueError, AttributeError) as error:
+            # Only now, as it takes longer than the request itself.
+            if inspect.isroutine(workflow):
+                raise WrongType(
+                    f"workflow is the function {workflow.__qualname__}(); submit the handler that "
+                    "@worker.workflow makes of it, or the name of the workflow.",
+                    field="workflow",
+                ) from error
+            check("workflow", workflow, Handler[..., Any, Any] | str)
+            check_options(options, SubmitOptions)
+            raise InvalidRequest(
+                f"The run cannot be put on the wire: {error}. Look at the texts of its options."
+            ) from error
 
     @property
     def run_id(self) -> str:
@@ -140,11 +157,12 @@ def _request(
 ) -> pb.SubmitWorkflowRequest:
     name, version, capability = _target(workflow, options)
     request = pb.SubmitWorkflowRequest(
-        run_id=options.get("run_id") or new_run_id(),
+        run_id=_chosen(options, "run_id") or new_run_id(),
         workflow=name,
         input=_input(value),
-        wait_for_worker=options.get("wait_for_worker", True),
     )
+    # Not above, where None would count as not given.
+    request.wait_for_worker = options.get("wait_for_worker", True)
     if version:
         request.workflow_version = _number("workflow_version", version, MAX_UINT32)
     if capability is not None:
@@ -165,7 +183,7 @@ def _say(options: SubmitOptions, request: pb.SubmitWorkflowRequest) -> None:
     if "required_tags" in options:
         request.required_tags.extend(_texts("required_tags", options["required_tags"]))
     if "idempotency_key" in options:
-        request.idempotency_key = options["idempotency_key"]
+        request.idempotency_key = _chosen(options, "idempotency_key")
     if "no_retry_after_chunk" in options:
         request.no_retry_after_chunk = options["no_retry_after_chunk"]
     request.labels.update(options.get("labels", {}))
@@ -181,6 +199,18 @@ def _say(options: SubmitOptions, request: pb.SubmitWorkflowRequest) -> None:
     if "traceparent" in options or "tracestate" in options:
         request.trace.traceparent = options.get("traceparent", "")
         request.trace.tracestate = options.get("tracestate", "")
+
+
+def _chosen(options: SubmitOptions, name: Literal["run_id", "idempotency_key"]) -> Any:
+    value = options.get(name)
+    if value == "":
+        raise InvalidRequest(
+            f"{name} is empty; leave it out, or give up to 64 characters of [A-Za-z0-9._-]."
+            if name == "run_id"
+            else f"{name} is empty; leave it out, or give 1 to 256 characters.",
+            field=name,
+        )
+    return value
 
 
 def _target(
@@ -236,10 +266,9 @@ def _number(name: str, value: int, limit: int = MAX_UINT64) -> int:
 
 
 def _texts(name: str, value: Sequence[str]) -> Sequence[str]:
-    if isinstance(value, str):
-        raise InvalidRequest(
-            f"{name} is the text {value!r}; give a list, e.g. [{value!r}].", field=name
-        )
+    if isinstance(value, str | Mapping):
+        # Both can be gone through, but not for what is meant.
+        check(name, value, Sequence[str])
     return value
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from corral.errors import InvalidRequest
+from corral.shapes import check, check_fields
 from corral_proto.v1 import common_pb2
 
 KIND = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
@@ -57,6 +58,7 @@ class Capability:
         """
         if isinstance(text, Capability):
             return text
+        check("capability", text, str)
         kind, at, version = text.partition("@")
         if not at:
             return cls(kind, default_version)
@@ -84,6 +86,7 @@ class Fixed:
     max_in_flight: int = 1
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 1 <= self.max_in_flight <= 100_000:
             raise InvalidRequest(
                 f"Fixed({self.max_in_flight}): give a count of 1 to 100000.",
@@ -108,6 +111,7 @@ class VramBudget:
     device_mb: int | Sequence[int]
 
     def __post_init__(self) -> None:
+        check_fields(self)
         devices = self.devices()
         if not 1 <= len(devices) <= 64 or any(size < 1 for size in devices):
             raise InvalidRequest(
@@ -136,6 +140,7 @@ class Reactive:
     max_offers: int = 4
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 1 <= self.max_offers <= 4:
             raise InvalidRequest(
                 f"Reactive({self.max_offers}): give 1 to 4 offers.", field="admission", limit="4"

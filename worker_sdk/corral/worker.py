@@ -7,6 +7,7 @@ says is decided in `session/`; which handler takes a run in `dispatch.py`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import secrets
 import sys
@@ -37,6 +38,7 @@ from corral.session.messages import Declaration
 from corral.session.route import Route
 from corral.session.stream import Dial, HubStream
 from corral.session.thread import SessionThread
+from corral.shapes import check_arguments
 from corral.terms import Admission, Backoff, Fixed, Reactive, Taint
 from corral.tls import Tls
 from corral.version import SDK_NAME
@@ -83,6 +85,12 @@ class Worker(Registry):
         lifespan: Lifespan | None = None,
         in_use_seconds: float = 60.0,
     ) -> None:
+        check_arguments(Worker.__init__, locals())
+        if inspect.isasyncgenfunction(lifespan) or inspect.iscoroutinefunction(lifespan):
+            raise BadHandler(
+                f"lifespan is {lifespan.__qualname__}(), which is no context manager; decorate it "
+                "with @contextlib.asynccontextmanager."
+            )
         super().__init__()
         self.worker_id = worker_id or identity.default_worker_id()
         self.hubs = hubs
