@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import threading
 from typing import Any
 
@@ -43,7 +44,7 @@ def first_of(worker: corral.Worker, hubs: list[ScriptedHub]) -> list[ScriptedHub
 
 
 async def test_a_run_is_executed_and_reported(hub: ScriptedHub) -> None:
-    worker = make_worker(hub, tags={"region": "eu"}, token="secret", namespace="team")
+    worker = make_worker(hub, tags={"region": "eu"}, token="secret\n", namespace="team")
 
     @worker.workflow
     async def double(ctx: corral.Context, n: int) -> int:
@@ -305,6 +306,26 @@ async def test_a_wrong_token_ends_the_worker(hub: ScriptedHub) -> None:
         group.start_soon(refuse)
         with pytest.raises(corral.Unauthenticated):
             await worker.run()
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("secret\nmore", r"Character 7 of the token \(from {source}\) is '\\n'"),
+        ("s\u00e9cret", r"Character 2 of the token \(from {source}\) is '\\xe9'"),
+    ],
+)
+@pytest.mark.parametrize("source", ["token=", "CORRAL_TOKEN"])
+async def test_a_token_that_cannot_be_sent_ends_the_worker_at_once(
+    hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch, token: str, words: str, source: str
+) -> None:
+    monkeypatch.setenv("CORRAL_TOKEN", token)
+    worker = make_worker(hub, token=token if source == "token=" else None)
+    worker.workflow("noop")(lambda: None)
+    with anyio.fail_after(10), pytest.raises(corral.BadMetadata) as refused:
+        await worker.run()
+    assert re.search(words.format(source=source), str(refused.value))
+    assert "cret" not in str(refused.value)
 
 
 async def test_a_worker_id_in_use_is_waited_for_and_then_given_up(hub: ScriptedHub) -> None:

@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 
 from corral.addresses import Address
+from corral.errors import BadMetadata
 from corral.tls import Tls
 
 logger = logging.getLogger("corral")
@@ -74,10 +75,11 @@ def call_metadata(
 ) -> Metadata:
     """Gives the metadata of every call; None: `CORRAL_TOKEN` and `CORRAL_NAMESPACE`.
 
-    Warns once for each address over which the token would travel readable.
+    Warns once for each address over which the token would travel readable. Raises `BadMetadata`
+    for what no call can carry; line ends behind a token or namespace, as in a file, are left out.
     """
-    token = token if token is not None else os.environ.get("CORRAL_TOKEN")
-    namespace = namespace if namespace is not None else os.environ.get("CORRAL_NAMESPACE")
+    token = _text("token", token)
+    namespace = _text("namespace", namespace)
     metadata: list[tuple[str, str]] = []
     if token:
         metadata.append(("authorization", f"Bearer {token}"))
@@ -90,3 +92,18 @@ def call_metadata(
     if namespace:
         metadata.append(("corral-namespace", namespace))
     return tuple(metadata)
+
+
+def _text(name: str, given: str | None) -> str:
+    """What was given, or is in the environment, once it is known that it can be sent."""
+    variable = f"CORRAL_{name.upper()}"
+    text = (os.environ.get(variable, "") if given is None else given).rstrip("\r\n")
+    for place, char in enumerate(text, 1):
+        if not " " <= char <= "~":
+            # Not the text itself, which is a secret and may be in a log for long.
+            source = f"{name}=" if given is not None else variable
+            raise BadMetadata(
+                f"Character {place} of the {name} (from {source}) is {char!a}; only printable "
+                "ASCII can be sent. Look for a line end or a quotation mark that was copied along."
+            )
+    return text

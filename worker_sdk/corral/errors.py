@@ -35,6 +35,10 @@ class BadAddress(CorralError, ValueError):
     """The address of a hub cannot be read; the message names the accepted forms."""
 
 
+class BadMetadata(CorralError, ValueError):
+    """A token or namespace has characters that cannot be sent with a call."""
+
+
 class BadCertificate(CorralError, ValueError):
     """A certificate, key or authority for TLS cannot be read."""
 
