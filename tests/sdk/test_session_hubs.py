@@ -14,6 +14,7 @@ from corral.session.messages import (
     Failure,
     HalfClose,
     Hangup,
+    Log,
     Output,
     Start,
     StopRun,
@@ -47,6 +48,24 @@ def test_delays_stay_short_while_the_grace_runs_and_grow_afterwards() -> None:
         delays.append(world.now - before)
     assert max(delays[:12]) <= 1000
     assert delays[-1] == 5000
+
+
+def test_the_log_thins_out_and_still_says_why_each_hub_was_left() -> None:
+    world = World(hubs=2)
+    said: list[list[str]] = []
+    for _ in range(64):
+        hub = world.core.stream % 2
+        world.did(
+            world.core.stream_closed(
+                world.core.stream, "UNAVAILABLE", "no route" if hub else "stopping", world.now
+            )
+        )
+        said.append([log.text.split(";")[0] for log in world.of(Log)])
+        world.hello()
+    of_both = [["Left hub-0 (UNAVAILABLE no route)"], ["Left hub-1 (UNAVAILABLE stopping)"]]
+    loud = [number for number, texts in enumerate(said) if texts]
+    assert loud == [0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 32, 33]
+    assert [said[number] for number in loud] == of_both * 6
 
 
 def test_words_of_an_older_stream_count_no_more(world: World) -> None:
@@ -183,9 +202,14 @@ def test_a_refused_token_is_final(code: str) -> None:
     assert world.of(Ended)
 
 
+def logged(world: World) -> list[str]:
+    return [log.text for log in world.of(Log)]
+
+
 def test_draining_finishes_reports_and_says_goodbye(world: World) -> None:
     world.assign("a")
     world.did(world.core.drain(world.now))
+    assert logged(world) == ["Draining, as this process wants it: 1 run(s) are finished."]
     assert world.said("draining")
     assert not world.said("goodbye")
     world.assign("b")
@@ -199,6 +223,7 @@ def test_draining_finishes_reports_and_says_goodbye(world: World) -> None:
     assert world.of(HalfClose)
     assert not world.of(Ended)
     world.cut("OK")
+    assert logged(world) == ["Drained."]
     assert world.of(Ended) == [Ended(None)]
 
 
@@ -227,7 +252,13 @@ def test_an_immediate_drain_gives_back_what_is_stopped_and_reports_what_was_done
 ) -> None:
     for run in ("a", "b", "c"):
         world.assign(run)
+    world.hears(drain=worker_pb2.Drain())
+    by = "Draining, as an operator over hub-0 wants it"
+    assert logged(world) == [f"{by}: 3 run(s) are finished."]
     world.hears(drain=worker_pb2.Drain(immediate=True))
+    assert logged(world) == [
+        "Draining, as an operator over hub-0 wants it: 3 run(s) are given back."
+    ]
     assert len(world.of(StopRun)) == 3
     world.ends("a", Abandoned())
     assert world.said("give_back")
@@ -250,3 +281,4 @@ def test_an_immediate_drain_without_a_hub_ends_in_bounded_time(world: World) -> 
         world.pass_time(max(0.0, wakeup - world.now))
         if world.of(Connect) and not world.of(Ended):
             world.cut()
+    assert "Ended before a hub took everything back" in logged(world)[-1]

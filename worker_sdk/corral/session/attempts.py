@@ -88,6 +88,12 @@ class Attempts:
             state not in (State.REPORTED, State.DECLINED) for state in self._states.values()
         )
 
+    @property
+    def running(self) -> int:
+        """How many handlers have begun, or will as soon as a hub agrees, and not ended."""
+        open_ones = (*SPEAKING, State.CLAIMED, State.FORGOTTEN)
+        return sum(state in open_ones for state in self._states.values())
+
     def take(
         self, now: float, *, connected: bool
     ) -> tuple[list[Action], list[worker_pb2.WorkerMessage]]:

@@ -7,7 +7,7 @@ and no randomness; what becomes of each run is decided in `attempts.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
+from typing import Literal
 
 from corral.errors import PermissionDenied, Unauthenticated
 from corral.offers import Decline
@@ -25,6 +25,7 @@ from corral.session.messages import (
     HalfClose,
     Hangup,
     Log,
+    Phase,
     Remark,
     Send,
 )
@@ -37,16 +38,7 @@ SETTLED_MS = 2_000
 GOODBYE_MS = 2_000
 # How long a worker that gives everything back looks for a hub to say so.
 GIVE_UP_MS = 5_000
-
-
-class Phase(Enum):
-    """Where the session stands."""
-
-    WAITING = "waiting"
-    OPENING = "opening"
-    OPEN = "open"
-    CLOSING = "closing"
-    ENDED = "ended"
+UNHEARD = "Ended before a hub took everything back; other workers get it when the lease is over."
 
 
 class SessionCore:
@@ -170,7 +162,7 @@ class SessionCore:
 
     def drain(self, now: float, *, immediate: bool = False) -> list[Action]:
         """Take no new work; end when all is done, or given back when `immediate`."""
-        self._drain(now, immediate=immediate)
+        self._drain("this process", now, immediate=immediate)
         return self._take(now)
 
     def tick(self, now: float) -> list[Action]:
@@ -241,15 +233,16 @@ class SessionCore:
             case "reconnect":
                 self._move_at = now + message.reconnect.after_ms
             case "drain":
-                self._drain(now, immediate=message.drain.immediate)
+                by = f"an operator over {self._hub()}"
+                self._drain(by, now, immediate=message.drain.immediate)
             case "unsupported":
                 unsupported = message.unsupported
                 text = f"{self._hub()} does not support {unsupported.what}: {unsupported.detail}"
-                self._actions.append(Log("warning", text))
+                self._log("warning", text)
                 self._attempts.unsupported(unsupported.what, unsupported.run_id, unsupported.detail)
             case _:
                 text = f"{self._hub()} said something that this SDK does not know: {kind}"
-                self._actions.append(Log("warning", text))
+                self._log("warning", text)
 
     def _on_welcome(self, welcome: worker_pb2.Welcome, now: float) -> None:
         self.phase = Phase.OPEN
@@ -293,14 +286,18 @@ class SessionCore:
                 return
         self._lost(f"{rejects.name(reject.reason)}: {reject.detail}", now)
 
-    def _drain(self, now: float, *, immediate: bool) -> None:
-        if self.phase is Phase.ENDED:
+    def _drain(self, by: str, now: float, *, immediate: bool) -> None:
+        if self.phase is Phase.ENDED or (self._attempts.draining and self._immediate >= immediate):
             return
+        goal = "given back" if immediate else "finished"
+        self._log(
+            "info", f"Draining, as {by} wants it: {self._attempts.running} run(s) are {goal}."
+        )
         if not self._attempts.draining:
             self._attempts.drain()
             if self.phase is Phase.OPEN:
                 self._say_draining()
-        if immediate and not self._immediate:
+        if immediate:
             self._immediate = True
             self._attempts.give_back_all()
             self._end_at = now + GIVE_UP_MS
@@ -349,12 +346,9 @@ class SessionCore:
             self._lost_at = now
         in_grace = self._known and now - self._lost_at < self._grace_ms
         hub, delay_ms = self._route.next(in_grace=in_grace, anywhere=elsewhere)
-        tries = self._route.tries
-        # Every failure at first, then at a thinning rate: a hub may be away for a night.
-        if tries <= len(self._hubs) + 1 or tries & (tries - 1) == 0:
-            level = "warning" if tries > len(self._hubs) else "info"
-            text = f"Left {left} ({why}); {self._hubs[hub]} is next, in {delay_ms} ms."
-            self._actions.append(Log(level, text))
+        if self._route.worth_saying:
+            level = "warning" if self._route.tries > len(self._hubs) else "info"
+            self._log(level, f"Left {left} ({why}); {self._hubs[hub]} is next, in {delay_ms} ms.")
         self.phase = Phase.WAITING
         self._connect_at = now + delay_ms
         if delay_ms == 0:
@@ -364,6 +358,8 @@ class SessionCore:
 
     def _end(self, error: Exception | None) -> None:
         self.phase = Phase.ENDED
+        if error is None:
+            self._log(*(("warning", UNHEARD) if self._attempts.busy else ("info", "Drained.")))
         self._acks.clear()
         self._connect_at = self._move_at = self._end_at = None
         self._actions.append(Ended(error))
@@ -395,6 +391,9 @@ class SessionCore:
     def _send(self, message: worker_pb2.WorkerMessage) -> None:
         self._acks.sending(message)
         self._actions.append(Send(message))
+
+    def _log(self, level: Literal["info", "warning"], text: str) -> None:
+        self._actions.append(Log(level, text))
 
     def _hub(self) -> str:
         return self._hubs[self._route.hub]

@@ -7,10 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Literal
 
 from corral.enrolment import EnrolmentKey
 from corral_proto.v1 import common_pb2, worker_pb2
+
+
+class Phase(Enum):
+    """Where the session stands."""
+
+    WAITING = "waiting"
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)

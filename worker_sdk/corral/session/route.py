@@ -32,6 +32,13 @@ class Route:
         """The hub that was chosen last."""
         return self._hub
 
+    @property
+    def worth_saying(self) -> bool:
+        """Tells whether a log needs the latest failure: of each hub at first, then at a thinning
+        rate, as hubs may be away for a night, but always of all hubs in turn."""
+        rounds = (self.tries - 1) // self._hubs
+        return rounds & (rounds - 1) == 0
+
     def settle(self) -> None:
         """A stream has lived: the next loss is a new one."""
         self.tries = 0

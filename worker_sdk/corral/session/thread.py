@@ -16,7 +16,7 @@ from typing import Protocol
 from corral.addresses import Address
 from corral.channel import Metadata
 from corral.offers import Decline
-from corral.session.core import Phase, SessionCore
+from corral.session.core import SessionCore
 from corral.session.credit import Credit
 from corral.session.messages import (
     Action,
@@ -32,6 +32,7 @@ from corral.session.messages import (
     Hangup,
     Log,
     Outcome,
+    Phase,
     Remark,
     Send,
     Start,
