@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
 import corral
 from corral.handlers import Handler
+from tests.sdk.hubs import ScriptedHub
 
 
 class Doc(msgspec.Struct):
@@ -157,6 +161,40 @@ async def test_a_worker_without_handlers_does_not_run() -> None:
 test_a_worker_without_handlers_does_not_run = pytest.mark.anyio(
     test_a_worker_without_handlers_does_not_run
 )
+
+
+@pytest.mark.anyio
+async def test_what_is_declared_while_the_worker_runs_is_refused(hub: ScriptedHub) -> None:
+    @asynccontextmanager
+    async def lifespan(worker: corral.Worker) -> AsyncIterator[None]:
+        worker.workflow("in_time")(lambda: None)
+        yield
+
+    worker = corral.Worker("w", hubs=hub.address, lifespan=lifespan)
+    worker.workflow("early")(lambda: None)
+
+    async def hook(offer: corral.Offer) -> bool:
+        return True
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(worker.run)
+        stream = await hub.welcomed()
+        kinds = [c.kind for c in stream.hello.capabilities]
+        assert kinds == ["workflow:early", "workflow:in_time"]
+        with pytest.raises(corral.BadHandler, match="late for workflow:late@1> comes too late"):
+            worker.workflow("late")(lambda: None)
+        with pytest.raises(corral.BadHandler, match=r"hook\(\) comes too late"):
+            worker.on_offer(hook)
+        worker.stop()
+        await stream.expect("goodbye")
+        stream.end()
+    worker.workflow("later")(lambda: None)
+
+
+@pytest.mark.anyio
+async def test_a_loop_that_runs_already_is_no_place_to_run_for_ever() -> None:
+    with pytest.raises(corral.WrongLoop, match=r"await worker\.run\(\)"):
+        corral.Worker("w").run_forever()
 
 
 @pytest.mark.parametrize(

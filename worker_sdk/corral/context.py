@@ -6,7 +6,6 @@ them to the session; decides nothing about the run.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from corral import encoding
 from corral.asking import Asking
 from corral.errors import AttemptEnded, BadEvent, EventTooLarge
 from corral.keeping import Keeping
+from corral.loops import running_loop
 from corral.records import capability_text
 from corral.session.credit import Credit
 from corral.session.messages import Remark
@@ -155,7 +155,7 @@ class Context(Asking, Keeping, Streaming):
         The call is made on the handler's event loop; for a handler in a thread, on a thread of
         its own. What it raises is logged. Handlers in processes are not told.
         """
-        loop = _running_loop()
+        loop = running_loop()
 
         def call() -> None:
             try:
@@ -242,10 +242,3 @@ class Context(Asking, Keeping, Streaming):
                 f"{MAX_EVENT_BYTES}. Store it elsewhere and emit a reference."
             )
         return data
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -22,6 +22,14 @@ ValueT = TypeVar("ValueT")
 Started = Future[tuple[BlockingPortal, Callable[[], object]]]
 
 
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Gives the event loop of this thread; None where there is none."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 class LoopThread:
     """Runs a loop until it is closed, and `closing` on it as the last. Safe in threads."""
 

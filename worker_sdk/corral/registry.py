@@ -47,6 +47,8 @@ class Registry:
     def __init__(self) -> None:
         self._handlers: dict[Capability, Handler[..., Any, Any]] = {}
         self._offer_hook: OfferHook | None = None
+        # Hubs are told what there is as a session begins, and not again.
+        self._declared = False
 
     @property
     def handlers(self) -> Mapping[Capability, Handler[..., Any, Any]]:
@@ -127,12 +129,14 @@ class Registry:
         """
         if not inspect.iscoroutinefunction(hook):
             raise BadHandler(f"{hook!r} is no coroutine function; write async def hook(offer).")
+        self._check_undeclared(f"The hook {hook.__qualname__}()")
         if self._offer_hook is not None:
             raise BadHandler("The worker has a hook for offers already; decide in one place.")
         self._offer_hook = hook
         return hook
 
     def _add(self, handler: Handler[..., Any, Any]) -> Handler[..., Any, Any]:
+        self._check_undeclared(repr(handler))
         other = self._handlers.get(handler.capability)
         if other is not None:
             raise BadHandler(
@@ -141,6 +145,13 @@ class Registry:
             )
         self._handlers[handler.capability] = handler
         return handler
+
+    def _check_undeclared(self, what: str) -> None:
+        if self._declared:
+            raise BadHandler(
+                f"{what} comes too late: the worker runs, and hubs know what it offers. Declare "
+                "it before run(), or at the latest in the lifespan."
+            )
 
 
 def _version(kind: str, version: int) -> Capability:

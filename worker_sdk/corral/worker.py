@@ -26,12 +26,13 @@ from corral.addresses import parse_addresses
 from corral.channel import call_metadata
 from corral.dispatch import Dispatcher
 from corral.enrolment import EnrolmentKey, default_key
-from corral.errors import BadHandler, CorralError, NoHub
+from corral.errors import BadHandler, CorralError, NoHub, WrongLoop
 from corral.executors.considering import Considering
 from corral.executors.inline import InlineExecutor
 from corral.executors.process import ProcessExecutor
 from corral.executors.thread import ThreadExecutor
 from corral.hosting import Hosting
+from corral.loops import running_loop
 from corral.registry import Registry
 from corral.session.core import SessionCore
 from corral.session.messages import Declaration
@@ -155,7 +156,7 @@ class Worker(Registry):
             async with self.lifespan(self) if self.lifespan else nullcontext() as state:
                 error = await self._serve(state)
         finally:
-            self._running = False
+            self._running = self._declared = False
             self._stop_wanted = None
         if error is not None:
             raise error
@@ -163,8 +164,14 @@ class Worker(Registry):
     def run_forever(self) -> None:
         """Executes runs in this thread until SIGTERM or SIGINT, then finishes and returns.
 
-        A second signal gives back what still runs.
+        A second signal gives back what still runs. Raises what `run` raises, and `WrongLoop` where
+        an event loop runs already.
         """
+        if running_loop() is not None:
+            raise WrongLoop(
+                "run_forever() makes an event loop, and one runs here already; await worker.run(), "
+                "or use async with worker."
+            )
         if not logging.getLogger().handlers:
             logging.basicConfig(
                 level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -237,6 +244,7 @@ class Worker(Registry):
         metadata = call_metadata(addresses, self.token, self.namespace)
         # Workers spread over the hubs by their name, and come back to the same one.
         first = zlib.crc32(self.worker_id.encode()) % len(addresses)
+        self._declared = True
         core = SessionCore(
             self._declaration(),
             [str(address) for address in addresses],

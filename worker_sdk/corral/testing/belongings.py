@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from corral.client import Client
+from corral.loops import running_loop
 from corral.testing.errors import FleetError
 
 CLOSE_SECONDS = 30.0
@@ -29,7 +30,7 @@ class Belongings:
 
         Raises `FleetError` where no loop runs.
         """
-        loop = _running_loop()
+        loop = running_loop()
         if loop is None:
             raise FleetError(
                 "No event loop runs here; use fleet.sync, whose calls wait, or make the test a "
@@ -55,7 +56,7 @@ class Belongings:
     def close(self) -> None:
         """Closes what is on all loops; raises `FleetError` on one that would have to wait."""
         self._clients.clear()
-        if _running_loop() in self._stacks:
+        if running_loop() in self._stacks:
             raise FleetError(
                 "A fleet is left on the event loop that its workers and clients need to end; use "
                 "async with, or await close_here() first."
@@ -68,10 +69,3 @@ class Belongings:
                 asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(CLOSE_SECONDS)
             else:
                 loop.run_until_complete(stack.aclose())
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
