@@ -41,18 +41,31 @@ def test_whatever_a_thread_raises_is_told(error: type[BaseException]) -> None:
     assert (outcome.error.type, outcome.error.message) == (error.__name__, "why")
 
 
-@pytest.mark.parametrize("error", [Odd, SystemExit])
+@pytest.mark.parametrize("error", [Odd, SystemExit, KeyboardInterrupt])
 async def test_whatever_a_coroutine_raises_is_told(error: type[BaseException]) -> None:
     async def handler() -> None:
         raise error("why")
 
     outcomes: list[Outcome] = []
-    executor = InlineExecutor(asyncio.get_running_loop())
+    executor = InlineExecutor(asyncio.get_running_loop(), ctrl_c=False)
     executor.start(handler_of(handler), context_of(), None, outcomes.append)
     await executor.close()
     (outcome,) = outcomes
     assert isinstance(outcome, Failure)
     assert (outcome.error.type, outcome.error.message) == (error.__name__, "why")
+
+
+def test_what_may_be_ctrl_c_goes_on_from_a_coroutine() -> None:
+    async def handler() -> None:
+        raise KeyboardInterrupt
+
+    async def execute() -> None:
+        executor = InlineExecutor(asyncio.get_running_loop(), ctrl_c=True)
+        executor.start(handler_of(handler), context_of(), None, lambda outcome: None)
+        await executor.close()
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(execute())
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks start eagerly from 3.12 on")
@@ -63,7 +76,7 @@ async def test_a_task_that_ends_as_it_is_made_is_told_and_not_waited_for() -> No
     outcomes: list[Outcome] = []
     loop = asyncio.get_running_loop()
     loop.set_task_factory(getattr(asyncio, "eager_task_factory", None))
-    executor = InlineExecutor(loop)
+    executor = InlineExecutor(loop, ctrl_c=False)
     executor.start(handler_of(handler), context_of(), None, outcomes.append)
     with anyio.fail_after(10):
         await executor.close()
@@ -77,7 +90,7 @@ async def test_a_handler_that_is_told_to_stop_before_it_began_does_not_begin() -
         began.append(1)
 
     outcomes: list[Outcome] = []
-    executor = InlineExecutor(asyncio.get_running_loop())
+    executor = InlineExecutor(asyncio.get_running_loop(), ctrl_c=False)
     context = context_of()
     executor.start(handler_of(handler), context, None, outcomes.append)
     context.tell_cancelled("cancelled")
@@ -91,7 +104,7 @@ async def test_closing_waits_for_what_was_to_begin_and_to_stop() -> None:
         await asyncio.sleep(3600)
 
     outcomes: list[Outcome] = []
-    executor = InlineExecutor(asyncio.get_running_loop())
+    executor = InlineExecutor(asyncio.get_running_loop(), ctrl_c=False)
     context = context_of()
     executor.start(handler_of(forever), context, None, outcomes.append)
     executor.stop(context)
@@ -113,7 +126,7 @@ async def test_closing_passes_a_cancellation_on_once_and_still_waits() -> None:
         return 1
 
     outcomes: list[Outcome] = []
-    executor = InlineExecutor(asyncio.get_running_loop())
+    executor = InlineExecutor(asyncio.get_running_loop(), ctrl_c=False)
     executor.start(handler_of(stubborn), context_of(), None, outcomes.append)
     closing = asyncio.create_task(executor.close())
     for _ in range(3):

@@ -31,6 +31,10 @@ async def wait():
     await asyncio.sleep(60)
 
 @worker.workflow
+async def interrupt():
+    raise KeyboardInterrupt("by itself")
+
+@worker.workflow
 def nap(ctx):
     ctx.wait_cancelled_sync(0.3)
     return "rested"
@@ -81,6 +85,23 @@ async def test_sigterm_finishes_what_runs_and_exits_with_zero(
     result = await stream.expect("result")
     assert result.output == b'"rested"'
     stream.ack(result)
+    await stream.expect("goodbye")
+    stream.end()
+    with anyio.fail_after(10):
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (0, b"after\n"), err
+
+
+async def test_an_interrupt_of_a_handlers_own_fails_its_run_alone(
+    tmp_path: Path, hub: ScriptedHub
+) -> None:
+    process = await start(tmp_path, hub)
+    stream = await hub.welcomed()
+    stream.assign("r1", "interrupt")
+    result = await stream.expect("result")
+    assert (result.error.type, result.error.message) == ("KeyboardInterrupt", "by itself")
+    stream.ack(result)
+    process.send_signal(signal.SIGINT)
     await stream.expect("goodbye")
     stream.end()
     with anyio.fail_after(10):

@@ -86,8 +86,9 @@ class Registry:
         one, or nothing; a generator streams what it yields, and yields a `Result` last.
         Options are in `HandlerOptions`: with `executor="process"` it runs in a process that
         imports its module, where `ctx.state` is None, a stop comes as SIGTERM (SystemExit),
-        and events go by `ctx.emit_event_sync`. Raises `BadHandler` when it cannot be a
-        handler.
+        and events go by `ctx.emit_event_sync`. Whatever a handler raises fails its run alone,
+        SystemExit too; only a KeyboardInterrupt on a loop that you run yourself ends that, as it
+        may be Ctrl-C. Raises `BadHandler` when it cannot be a handler.
         """
 
         check("name", name, Callable[..., Any] | str | None)

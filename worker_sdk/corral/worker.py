@@ -113,6 +113,8 @@ class Worker(Registry):
         self._welcomed = asyncio.Event()
         self._stop_wanted: bool | None = None
         self._running = False
+        # Ctrl-C comes as an exception, wherever the main thread is, unless signals are ours.
+        self._ctrl_c = True
         self._background: asyncio.Task[None] | None = None
 
     def resident(self, model: str, *, vram_mb: int = 0) -> None:
@@ -257,7 +259,7 @@ class Worker(Registry):
         session = SessionThread(core, addresses, metadata, hosting, self._dial)
         threads = ThreadExecutor(self._slots())
         processes = ProcessExecutor(session, self._slots())
-        inline = InlineExecutor(loop)
+        inline = InlineExecutor(loop, ctrl_c=self._ctrl_c)
         try:
             async with asyncio.TaskGroup() as tasks:
                 hosting.dispatcher = Dispatcher(
@@ -320,8 +322,12 @@ class Worker(Registry):
         )
 
     async def _run_with_signals(self) -> None:
-        with identity.signals(self._signalled):
-            await self.run()
+        self._ctrl_c = False
+        try:
+            with identity.signals(self._signalled):
+                await self.run()
+        finally:
+            self._ctrl_c = True
 
     def _signalled(self) -> None:
         again = self._stop_wanted is not None

@@ -24,10 +24,14 @@ Done = Callable[[Outcome], None]
 
 
 class InlineExecutor:
-    """Runs coroutines on one loop. `start` and `stop` may be called from any thread."""
+    """Runs coroutines on one loop. `start` and `stop` may be called from any thread.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    `ctrl_c`: a KeyboardInterrupt in a handler may be the user's, so it ends the loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, ctrl_c: bool = True) -> None:
         self._loop = loop
+        self._ctrl_c = ctrl_c
         self._tasks: dict[Context, asyncio.Task[None]] = {}
         # Handlers to begin. The loop is woken once for all that come together, as each
         # wake-up is a system call.
@@ -104,9 +108,11 @@ class InlineExecutor:
         except asyncio.CancelledError:
             if context.parked_for and not context.cancelled:
                 outcome = Park(context.parked_for)
-        except (GeneratorExit, KeyboardInterrupt):
+        except GeneratorExit:
             raise
         except BaseException as error:
+            if self._ctrl_c and isinstance(error, KeyboardInterrupt):
+                raise
             # The edge of user code: reported as the run's error, and logged with its place.
             park = park_of(error)
             if park is None:
