@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import subprocess
 import sys
 import threading
@@ -58,6 +59,21 @@ class Asked:
 @pytest.fixture
 def asked(hub: ScriptedHub) -> Asked:
     return Asked(hub)
+
+
+@pytest.mark.parametrize(
+    ("waits", "awaited"), [(corral.SyncClient, corral.Client), (corral.SyncRun, corral.Run)]
+)
+def test_all_calls_have_the_same_names_and_parameters(waits: type, awaited: type) -> None:
+    def calls(of: type) -> dict[str, list[str]]:
+        named = inspect.getmembers(of, inspect.isfunction)
+        return {
+            name: list(inspect.signature(call).parameters)
+            for name, call in named
+            if not name.startswith("_")
+        }
+
+    assert calls(waits) == calls(awaited)
 
 
 @pytest.mark.parametrize("last", CALLS)

@@ -199,6 +199,10 @@ class SyncClient:
         """Cancels a run and gives it as it is then; a run that had ended stays as it was."""
         return self._loop.call(lambda: self._client.cancel_workflow(run_id, reason))
 
+    def cancel_run(self, run_id: str, reason: str = "") -> tuple[RunSnapshot, bool]:
+        """Cancels a run; gives it, and whether it is cancelled (false: it ended otherwise)."""
+        return self._loop.call(lambda: self._client.cancel_run(run_id, reason))
+
     def cancel_workflows(
         self,
         *,

@@ -13,7 +13,7 @@ import msgspec.inspect
 
 
 def encode(value: Any) -> bytes:
-    """Writes a value as JSON.
+    """Writes a value as JSON; NaN and infinity, which it does not have, become null.
 
     Raises `TypeError` or `ValueError` when it has no JSON form.
     """

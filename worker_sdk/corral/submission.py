@@ -98,8 +98,9 @@ class Submit(Generic[OutT]):
     """One run as asked for: a handler or the name of a workflow, its input, its options.
 
     The run id is chosen here when none is given, so the same object submitted twice is one
-    run. Raises `InvalidRequest` for what cannot be put on the wire, and for values of another type
-    `WrongType`, which is one.
+    run. NaN and infinity, which JSON does not have, become null in the input. Raises
+    `InvalidRequest` for what cannot be put on the wire, and `WrongType`, which is one, for options
+    of another type.
     """
 
     @overload
