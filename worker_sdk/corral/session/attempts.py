@@ -113,7 +113,7 @@ class Attempts:
         """Gives all that a new stream may have to be told, in order."""
         return [*self.spools.again(), *self.reports.all()]
 
-    def take_messages(self) -> None:
+    def drop_messages(self) -> None:
         """Forgets gathered messages: they are among the reports that are sent anew."""
         self._messages.clear()
 

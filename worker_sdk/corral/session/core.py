@@ -258,7 +258,7 @@ class SessionCore:
         # What was said before this stream goes first and in order; what the verdicts bring
         # about is said after it.
         waiting = self._attempts.unsaid()
-        self._attempts.take_messages()
+        self._attempts.drop_messages()
         for message in waiting:
             self._send(message)
         for verdict in welcome.held:
