@@ -19,6 +19,7 @@ from corral.cli import (
     events,
     exits,
     fleet,
+    given,
     hub,
     inputs,
     options,
@@ -140,3 +141,6 @@ app.command(
     "valkey", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )(valkey.valkey)
 app.command("version")(version)
+
+for registered in app.registered_commands:
+    registered.cls = given.Command

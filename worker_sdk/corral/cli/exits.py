@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from corral import errors
+from corral.cli.given import refuse_empty
 from corral.cli.output import clean
 
 
@@ -83,6 +84,13 @@ def complain(message: str) -> None:
 
 class Commands(TyperGroup):
     """The group of all commands: turns what they raise into a message and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the options that stand before the command; refuses those that are empty."""
+        words = list(args)
+        rest = super().parse_args(ctx, args)
+        refuse_empty(ctx, words)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that was asked for."""
