@@ -13,7 +13,7 @@ import pytest
 from corral.cli.exits import Exit
 from corral.cli.options import duration_ms
 from corral.cli.output import clean, span
-from corral.cli.replies import plain, written
+from corral.cli.replies import answered, plain, written
 from tests.cli.processes import environment
 
 
@@ -33,6 +33,18 @@ from tests.cli.processes import environment
 )
 def test_a_reply_is_written_as_valkey_cli_does(reply: object, text: str) -> None:
     assert written(reply) == text
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (["info", "memory"], "# Memory\nused:1\\x1b"),
+        (["CLIENT", "LIST"], "# Memory\nused:1\\x1b"),
+        (["GET", "info"], '"# Memory\\r\\nused:1\\x1b\\r\\n"'),
+    ],
+)
+def test_a_text_for_people_keeps_its_lines(command: list[str], text: str) -> None:
+    assert answered(command, b"# Memory\r\nused:1\x1b\r\n") == text
 
 
 def test_a_reply_becomes_json() -> None:

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from corral.cli.output import clean
+
+# What these answer is a text with lines, for people: the same commands as in valkey-cli.
+TEXTS = frozenset(
+    {
+        "INFO", "LOLWUT", "CLIENT LIST", "CLIENT INFO", "CLUSTER INFO", "CLUSTER NODES",
+        "DEBUG HTSTATS", "LATENCY DOCTOR", "LATENCY GRAPH", "MEMORY DOCTOR", "MEMORY MALLOC-STATS",
+    }
+)  # fmt: skip
 _ESCAPES = {
     ord('"'): '\\"',
     ord("\\"): "\\\\",
@@ -13,6 +23,14 @@ _ESCAPES = {
     ord("\a"): "\\a",
     ord("\b"): "\\b",
 }
+
+
+def answered(arguments: Sequence[str], reply: Any) -> str:
+    """Writes the reply to a command: a text with its lines where it is one, else as `written`."""
+    names = {" ".join(arguments[:count]).upper() for count in (1, 2)}
+    if isinstance(reply, bytes) and not TEXTS.isdisjoint(names):
+        return "\n".join(clean(line) for line in plain(reply).splitlines())
+    return written(reply)
 
 
 def written(reply: Any, indent: int = 0) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from corral.cli.exits import CommandFailed, Exit
 from corral.cli.extras import extra
-from corral.cli.replies import plain, written
+from corral.cli.replies import answered, plain
 
 DEFAULT_DATA = Path(".corral")
 CONNECT_SECONDS = 5.0
@@ -57,7 +57,7 @@ def valkey(
     if json:
         print(msgspec.json.encode(plain(reply)).decode())
     else:
-        print(written(reply))
+        print(answered(arguments, reply))
     if isinstance(reply, Exception):
         raise typer.Exit(Exit.REFUSED)
 
