@@ -176,7 +176,10 @@ def test_stats_count_what_happened(cli: Cli) -> None:
     found = cli("stats", "--json").json
     assert found["hubs"] == ["up"]
     assert found["totals"]["completed"] >= 1
-    assert "completed:" in cli("stats").out
+    cli("submit", "unknown-workflow", "--run-id", "stats-waits")
+    names = [line.partition(":")[0] for line in cli("stats").out.splitlines() if ":" in line]
+    assert {"completed", "waiting now", "sessions now"} < set(names)
+    assert names.count("sessions") <= 1
 
 
 def test_namespaces_do_not_see_each_other(cli: Cli) -> None:

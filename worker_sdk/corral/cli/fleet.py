@@ -141,7 +141,8 @@ def stats(
     print_fields(
         [
             ("hubs", ", ".join(found.hubs)),
-            ("sessions", str(found.sessions)),
+            ("sessions now", str(found.sessions)),
+            ("waiting now", str(sum(queue.waiting for queue in found.queues))),
             ("epoch", str(found.epoch)),
             ("store full", "yes, submits are refused" if found.full else "no"),
         ]
