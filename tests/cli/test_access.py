@@ -62,6 +62,8 @@ def test_without_a_file_the_entry_is_printed_beside_the_token(bare: Cli) -> None
         (['a"b', "--role", "worker"], "is no name"),
         (["ci", "--role", "worker", "--namespace", "a b"], "is no namespace"),
         (["ci", "--role", "worker", "--expires", "soon"], "is no duration"),
+        (["ci", "--role", "worker", "--expires", "0d"], "'0d' is not between"),
+        (["ci", "--role", "worker", "--expires", "100000000d"], "is not between"),
         (["ci", "--role", "worker", "--file", "/no/such/folder/access"], "cannot be written"),
     ],
 )

@@ -44,6 +44,12 @@ def test_input_comes_from_a_file_or_from_stdin(cli: Cli, tmp_path: Path) -> None
     assert piped.json == summary
 
 
+def test_the_mark_that_editors_put_before_a_text_is_none_of_it(cli: Cli, tmp_path: Path) -> None:
+    document = tmp_path / "document.json"
+    document.write_text('"ann"', encoding="utf-8-sig")
+    assert cli("submit", "hello", f"@{document}", "--wait").json == {"hello": "ann"}
+
+
 def test_a_failed_run_exits_with_1_and_says_why(cli: Cli) -> None:
     answer = cli("submit", "boom", "--wait")
     assert answer.code == Exit.RUN_ENDED_BADLY

@@ -73,7 +73,9 @@ def token(
             f"{namespace!r} is no namespace: use {_NAMESPACE.pattern}", param_hint="--namespace"
         )
     made = "corral_" + secrets.token_urlsafe(TOKEN_BYTES)
-    entry = _entry(made, name, namespace, role, options.duration_ms("--expires", expires))
+    entry = _entry(
+        made, name, namespace, role, options.duration_ms("--expires", expires, least_ms=1000)
+    )
     if file is not None:
         _append(file, entry)
     if json:

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from corral.cli.options import pairs
+from corral.cli.options import pairs, tag_texts
 from corral.errors import InvalidRequest
 from corral.filters import RunFilter, WorkerFilter, run_filter, worker_filter
 from corral.records import RunStatus
@@ -116,8 +116,9 @@ def runs_chosen(
                 f"{one!r} is no status: use {', '.join(STATUSES)}", param_hint="--status"
             )
     beside = pairs("--label", labels)
+    wanted = tag_texts("--tag", tags)
     return _usage(
-        lambda: run_filter(filter, workflow, statuses or (), beside, kind, worker, tags or ())
+        lambda: run_filter(filter, workflow, statuses or (), beside, kind, worker, wanted)
     )
 
 
@@ -126,7 +127,8 @@ def workers_chosen(
 ) -> WorkerFilter:
     """The filter of workers that the options say; empty when they say nothing."""
     beside = pairs("--label", labels)
-    return _usage(lambda: worker_filter(filter, kind, tags or (), beside))
+    wanted = tag_texts("--tag", tags)
+    return _usage(lambda: worker_filter(filter, kind, wanted, beside))
 
 
 def _usage(make: Callable[[], T]) -> T:

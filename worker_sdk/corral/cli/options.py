@@ -60,6 +60,8 @@ JsonOption = Annotated[
 FOLLOW_SECONDS = 60.0
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+# A hundred years: what is added to a time of today is still a date.
+LONGEST_MS = 36_500 * _UNITS_MS["d"]
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
@@ -84,8 +86,8 @@ class Connection:
         return anyio.run(with_client)
 
 
-def duration_ms(option: str, text: str | None) -> int | None:
-    """Reads `500ms`, `30s`, `5m`, `2h` or `1d` as milliseconds."""
+def duration_ms(option: str, text: str | None, *, least_ms: int = 0) -> int | None:
+    """Reads `500ms`, `30s`, `5m`, `2h` or `1d` as milliseconds, at least `least_ms`."""
     if text is None:
         return None
     match = _DURATION.fullmatch(text.strip())
@@ -94,13 +96,32 @@ def duration_ms(option: str, text: str | None) -> int | None:
             f"{text!r} is no duration: write a number and a unit of ms, s, m, h or d, e.g. 30s",
             param_hint=option,
         )
-    return round(float(match[1]) * _UNITS_MS[match[2]])
+    milliseconds = float(match[1]) * _UNITS_MS[match[2]]
+    if not least_ms <= milliseconds <= LONGEST_MS:
+        raise typer.BadParameter(
+            f"{text!r} is not between {least_ms}ms and {LONGEST_MS // _UNITS_MS['d']}d; give a "
+            "duration between, or leave it out for none",
+            param_hint=option,
+        )
+    return round(milliseconds)
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
-    """Reads `key=value` texts."""
-    texts = texts or ()
-    for text in texts:
-        if not text.partition("=")[0] or "=" not in text:
+    """Reads `key=value` texts, each key at most once."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        key, sign, value = text.partition("=")
+        if not key or not sign:
             raise typer.BadParameter(f"{text!r} is no pair: write key=value", param_hint=option)
-    return {key: value for key, _, value in (text.partition("=") for text in texts)}
+        if key in found:
+            raise typer.BadParameter(
+                f"{key!r} is given twice, as {found[key]!r} and {value!r}; give it once",
+                param_hint=option,
+            )
+        found[key] = value
+    return found
+
+
+def tag_texts(option: str, texts: Sequence[str] | None) -> list[str]:
+    """Reads tags, written `key=value`, and gives them so."""
+    return [f"{key}={value}" for key, value in pairs(option, texts).items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -20,6 +21,7 @@ from corral.cli.options import (
     TokenOption,
     duration_ms,
     pairs,
+    tag_texts,
 )
 from corral.cli.output import print_json
 from corral.client import Client
@@ -112,9 +114,9 @@ def submit(
     given: dict[str, Any] = {
         "idempotency_key": key,
         "priority": priority,
-        "deadline_ms": duration_ms("--deadline", deadline),
+        "deadline_ms": duration_ms("--deadline", deadline, least_ms=1),
         "start_delay_ms": duration_ms("--delay", delay),
-        "required_tags": [f"{k}={v}" for k, v in pairs("--tag", tag).items()],
+        "required_tags": tag_texts("--tag", tag),
         "capability": capability,
         "labels": pairs("--label", label),
         "workflow_version": workflow_version,
@@ -188,7 +190,12 @@ def read_input(text: str, argument: str = "INPUT") -> Any:
             data = Path(text[1:]).read_bytes()
         else:
             data = text.encode()
-        return msgspec.json.decode(data)
+        # Editors of Windows put a mark before the text, which is none of it.
+        return msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))
+    except RecursionError as error:
+        raise typer.BadParameter(
+            f"{origin} is nested too deeply to be read; make it flatter", param_hint=argument
+        ) from error
     except OSError as error:
         raise typer.BadParameter(
             f"{origin} cannot be read: {error.strerror}", param_hint=argument
