@@ -131,6 +131,16 @@ def test_hubs_are_reached_with_certificates(valkey: str, tmp_path: Path) -> None
         assert hub.end() == Exit.OK, hub.output
 
 
+@pytest.mark.parametrize("words", [["stats"], ["worker", "tests.cli.handlers:worker"]])
+def test_files_for_tls_that_nothing_uses_are_refused(tmp_path: Path, words: list[str]) -> None:
+    ca = tmp_path / "ca"
+    trustme.CA().cert_pem.write_to_path(str(ca))
+    done = run("--tls-ca", str(ca), *words, "--hub", "127.0.0.1:1")
+    assert done.returncode == Exit.USAGE
+    assert "write grpcs://127.0.0.1:1" in done.stderr
+    assert "--tls-ca" in done.stderr
+
+
 def test_half_of_a_certificate_is_no_certificate(bare: Cli, tmp_path: Path) -> None:
     answer = bare("hub", "--tls-cert", str(tmp_path / "cert"))
     assert answer.code == Exit.USAGE

@@ -6,6 +6,7 @@ durations and pairs are written.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Annotated, TypeVar
 import anyio
 import typer
 
+from corral.addresses import parse_addresses
+from corral.cli.exits import CommandFailed, Exit
 from corral.client import Client
 
 T = TypeVar("T")
@@ -59,6 +62,13 @@ JsonOption = Annotated[
 # How long a command that follows runs looks for another hub before it gives up.
 FOLLOW_SECONDS = 60.0
 
+# Options of all commands, by the variable in which clients and workers look.
+TLS_FILES = {
+    "CORRAL_TLS_CA": "--tls-ca",
+    "CORRAL_TLS_CERT": "--tls-cert",
+    "CORRAL_TLS_KEY": "--tls-key",
+}
+
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 # A hundred years: what is added to a time of today is still a date.
 LONGEST_MS = 36_500 * _UNITS_MS["d"]
@@ -76,6 +86,7 @@ class Connection:
 
     def run(self, job: Callable[[Client], Awaitable[T]]) -> T:
         """Does a job with a client on a loop of its own, and gives its result."""
+        refuse_unused_tls(self.hub)
 
         async def with_client() -> T:
             async with Client(
@@ -84,6 +95,21 @@ class Connection:
                 return await job(client)
 
         return anyio.run(with_client)
+
+
+def refuse_unused_tls(hubs: str | Sequence[str] | None) -> None:
+    """Raises CommandFailed when there are files for TLS and no address that is dialled with it."""
+    given = [name for name in TLS_FILES if os.environ.get(name)]
+    if not given:
+        return
+    addresses = parse_addresses(hubs)
+    if not any(address.tls for address in addresses):
+        options = " ".join(TLS_FILES[name] for name in given)
+        raise CommandFailed(
+            f"{options} ({' '.join(given)}) would not be used, as no hub is dialled with TLS: "
+            f"write grpcs://{addresses[0].target}, or leave the files away",
+            Exit.USAGE,
+        )
 
 
 def duration_ms(option: str, text: str | None, *, least_ms: int = 0) -> int | None:

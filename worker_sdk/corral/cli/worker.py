@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from corral.cli.exits import CommandFailed, Exit
+from corral.cli.options import refuse_unused_tls
 from corral.enrolment import EnrolmentKey
 from corral.terms import Fixed
 from corral.worker import Worker
@@ -75,6 +76,8 @@ def worker(
         found.enrolment_key = EnrolmentKey(enrolment_key)
     if max_in_flight is not None:
         found.admission = Fixed(max_in_flight)
+    if found.tls is None:
+        refuse_unused_tls(found.hubs)
     # What was imported stays; the garbage collector need not look through it again and again.
     gc.collect()
     gc.freeze()
