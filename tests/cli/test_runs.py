@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from corral.cli.exits import Exit
+from corral.cli.output import clock
 from corral.client import Client
 from corral.records import RunPage, RunSnapshot, RunStatus
 from tests.cli.conftest import Cli
@@ -180,6 +181,12 @@ def test_stats_count_what_happened(cli: Cli) -> None:
     names = [line.partition(":")[0] for line in cli("stats").out.splitlines() if ":" in line]
     assert {"completed", "waiting now", "sessions now"} < set(names)
     assert names.count("sessions") <= 1
+
+
+def test_explain_says_until_when_a_run_is_delayed(cli: Cli) -> None:
+    cli("submit", "hello", '"ann"', "--run-id", "explain-delayed", "--delay", "30m")
+    due = cli("describe", "explain-delayed", "--json").json["due_at_ms"]
+    assert f"{clock(due)}\n" in cli("explain", "explain-delayed").out
 
 
 def test_namespaces_do_not_see_each_other(cli: Cli) -> None:

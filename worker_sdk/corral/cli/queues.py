@@ -25,9 +25,10 @@ from corral.cli.options import (
     TimeoutOption,
     TokenOption,
 )
-from corral.cli.output import clean, print_fields, print_json, print_table
+from corral.cli.output import clean, clock, print_fields, print_json, print_table
 from corral.cli.runs import RunArgument
 from corral.explanation import Explanation
+from corral.records import RunStatus
 
 KindArgument = Annotated[
     str, typer.Argument(metavar="KIND", help="Kind of capability, e.g. workflow:summarize.")
@@ -142,11 +143,15 @@ def explain(
       corral explain doc-17
       corral explain doc-17 --json | jq .stages
     """
-    found = Connection(hub, token, namespace, timeout).run(lambda client: client.explain(run))
+    connection = Connection(hub, token, namespace, timeout)
+    found = connection.run(lambda client: client.explain(run))
     if json:
         print_json(found)
         return
-    print_fields(_fields(found))
+    due_at_ms = 0
+    if found.status is RunStatus.DELAYED:
+        due_at_ms = connection.run(lambda client: client.describe_workflow(run)).due_at_ms
+    print_fields(_fields(found, due_at_ms))
     if found.stages:
         print()
         print_table(
@@ -171,12 +176,13 @@ def _print_paused(kinds: list[str], json: bool) -> None:
         print("paused: " + (clean(", ".join(kinds)) or "nothing"))
 
 
-def _fields(found: Explanation) -> list[tuple[str, str]]:
+def _fields(found: Explanation, due_at_ms: int) -> list[tuple[str, str]]:
     waiting = sorted(found.waiting_by_band.items())
     return [
         ("run", found.run_id),
         ("status", str(found.status)),
         ("why", found.summary),
+        ("starts", clock(due_at_ms)),
         ("ahead in its flow", str(found.ahead_in_flow or "")),
         ("flows ahead", str(found.flows_ahead or "")),
         ("band", str(found.band)),
