@@ -33,13 +33,25 @@ def test_a_worker_that_is_not_there_is_told_apart(bare: Cli, target: str, told: 
     assert "Traceback" not in answer.err
 
 
-def test_a_module_that_cannot_import_something_keeps_its_traceback(
-    bare: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import no_such_dependency", "No module named 'no_such_dependency'"),
+        ("def broken(:", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_module_that_is_broken_shows_its_own_lines_alone(
+    bare: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
 ) -> None:
-    (tmp_path / "broken_module.py").write_text("import no_such_dependency\n")
+    (tmp_path / "broken_module.py").write_text(f"import json\n{text}\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
-        bare("worker", "broken_module:worker")
+    monkeypatch.syspath_prepend(tmp_path)
+    answer = bare("worker", "broken_module:worker")
+    assert answer.code == Exit.USAGE
+    assert told in answer.err
+    assert 'broken_module.py", line 2' in answer.err
+    assert answer.err.count("File ") == 1
 
 
 def test_options_win_over_the_worker(monkeypatch: pytest.MonkeyPatch, bare: Cli) -> None:

@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -15,6 +16,7 @@ import typer
 from corral.cli.exits import CommandFailed, Exit
 from corral.cli.options import refuse_unused_tls
 from corral.enrolment import EnrolmentKey
+from corral.errors import CorralError
 from corral.terms import Fixed
 from corral.worker import Worker
 
@@ -122,7 +124,23 @@ def _import(name: str) -> ModuleType:
                 "directory, or install it",
                 Exit.USAGE,
             ) from error
+        raise _broken(name, error) from error
+    except CorralError:
         raise
+    except Exception as error:
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: Exception) -> CommandFailed:
+    """Says what is wrong in a module, with the lines of the user and none of the import system."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in (__file__, importlib.__file__)
+        and not frame.filename.startswith("<frozen ")
+    ]
+    where = "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
+    return CommandFailed(f"module {name} cannot be imported:\n{where}", Exit.USAGE)
 
 
 def _workers_in(module: ModuleType) -> str:
