@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -61,6 +62,17 @@ def test_a_description_has_input_output_and_events(cli: Cli) -> None:
     text = cli("describe", "describe-me").out
     assert 'output:     {"hello":"ann"}' in text
     assert "labels:     team=a" in text
+
+
+def test_a_run_that_goes_on_shows_for_how_long(cli: Cli) -> None:
+    cli("submit", "forever", "--run-id", "took-so-far")
+    while cli("describe", "took-so-far", "--json").json["status"] != "running":
+        pass
+    described, listed = cli("describe", "took-so-far").out, cli("runs").out.splitlines()
+    assert cli("cancel", "took-so-far").code == Exit.OK
+    assert re.search(r"^took: +\d+\.\ds$", described, re.M)
+    (line,) = (row for row in listed if row.startswith("took-so-far"))
+    assert re.fullmatch(r"\d+\.\ds", line.split("\t")[-1])
 
 
 def test_a_failed_run_shows_its_attempts_safely(cli: Cli) -> None:

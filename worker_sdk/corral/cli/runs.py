@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
@@ -35,7 +36,7 @@ from corral.cli.output import (
 )
 from corral.client import Client
 from corral.filters import RunFilter
-from corral.records import ErrorRecord, RunSnapshot
+from corral.records import ErrorRecord, RunSnapshot, RunStatus
 
 PAGE = 256
 
@@ -81,7 +82,7 @@ def runs(
                 run.worker_id,
                 str(run.attempt or ""),
                 moment(run.submitted_at_ms),
-                span(run.started_at_ms, run.ended_at_ms),
+                _took(run),
             )
             for run in found
         ),
@@ -151,6 +152,12 @@ def status_text(run: RunSnapshot) -> str:
     return f"{run.status} (stopping)" if run.stopping else str(run.status)
 
 
+def _took(run: RunSnapshot) -> str:
+    """Writes how long the last attempt took; of one that runs, how long so far by our clock."""
+    running = run.status is RunStatus.RUNNING
+    return span(run.started_at_ms, round(time.time() * 1000) if running else run.ended_at_ms)
+
+
 def _error(error: ErrorRecord | None) -> str:
     if error is None:
         return ""
@@ -177,7 +184,7 @@ def _fields(run: RunSnapshot) -> list[tuple[str, str]]:
         ("deadline", clock(run.deadline_at_ms)),
         ("started", clock(run.started_at_ms)),
         ("ended", clock(run.ended_at_ms)),
-        ("took", span(run.started_at_ms, run.ended_at_ms)),
+        ("took", _took(run)),
         ("cancelled because", run.cancel_reason),
         ("error", _error(run.error)),
         ("input", compact(run.input)),
