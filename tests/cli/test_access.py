@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import stat
 import tomllib
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 import trustme
 
+from corral.cli import access
 from corral.cli.exits import Exit
 from corral_hub.access.credentials import read_access_file
 from corral_hub.access.enrolment import Enrolment
@@ -43,7 +46,20 @@ def test_what_somebody_wrote_into_the_file_stays(bare: Cli, tmp_path: Path) -> N
     bare("token", "ci", "--role", "worker", "--file", str(file))
     assert file.read_text().startswith("# ours\n\n[[token]]\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert [path.name for path in tmp_path.iterdir()] == ["access.toml"]
+    assert {path.name for path in tmp_path.iterdir()} == {"access.toml", ".access.toml.lock"}
+
+
+def add_tokens(file: Path) -> None:
+    for _ in range(50):
+        access.token("ci", ["worker"], file=file)
+
+
+def test_commands_at_the_same_time_lose_no_entry(tmp_path: Path) -> None:
+    file = tmp_path / "access.toml"
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as commands:
+        for done in [commands.submit(add_tokens, file) for _ in range(4)]:
+            done.result()
+    assert len(read_access_file(file).token) == 200
 
 
 def test_without_a_file_the_entry_is_printed_beside_the_token(bare: Cli) -> None:

@@ -5,12 +5,14 @@ Prints a secret once and keeps none; a hub's files hold digests and public keys.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import secrets
 import sys
 import tomllib
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -125,17 +127,37 @@ def _entry(made: str, name: str, namespace: str, roles: list[str], good_ms: int 
     return "\n".join(lines) + "\n"
 
 
+@contextlib.contextmanager
+def _locked(file: Path) -> Generator[None]:
+    """Keeps other commands from adding to the file meanwhile, or one entry would be lost. What
+    is locked stands beside it, as the file itself is replaced."""
+    lock = os.open(file.with_name(f".{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(lock, msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def _append(file: Path, entry: str) -> None:
     """Adds to the file in one step, so that no hub reads half of it."""
     try:
-        before = file.read_text(encoding="utf-8") if file.exists() else ""
-        tomllib.loads(before)
-        part = file.with_name(f".{file.name}.{os.getpid()}")
-        part.touch(mode=0o600)
-        if file.exists():
-            part.chmod(file.stat().st_mode & 0o777)
-        part.write_text(f"{before.rstrip()}\n\n{entry}" if before.strip() else entry)
-        part.replace(file)
+        with _locked(file):
+            before = file.read_text(encoding="utf-8") if file.exists() else ""
+            tomllib.loads(before)
+            part = file.with_name(f".{file.name}.{os.getpid()}")
+            part.touch(mode=0o600)
+            if file.exists():
+                part.chmod(file.stat().st_mode & 0o777)
+            part.write_text(f"{before.rstrip()}\n\n{entry}" if before.strip() else entry)
+            part.replace(file)
     except OSError as error:
         why = error.strerror or str(error)
         raise CommandFailed(f"{file} cannot be written: {why}", Exit.USAGE) from error
