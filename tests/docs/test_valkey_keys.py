@@ -41,7 +41,22 @@ def test_every_name_that_the_code_makes_is_on_the_page() -> None:
     documented = _documented()
     assert heads == {pattern.split(":")[0] for pattern in documented if "<" in pattern} - {"due"}
     assert names == {pattern for pattern in documented if "<" not in pattern}
-    assert due == set(re.findall(r"`(\w+)`", PAGE.read_text().split("`due:<what>`")[1]))
+    line = PAGE.read_text().split("`due:<what>`")[1].splitlines()[0]
+    assert due == set(re.findall(r"`(\w+)`", line))
+
+
+def test_every_field_of_meta_is_on_the_page() -> None:
+    parts = ROOT / "lua/corral_lua"
+    read = re.findall(r"local META = {(.*?)}", (parts / "parts/unit.lua").read_text(), re.S)
+    made = re.findall(
+        r"'HSET', meta(.*?)\)\nend", (parts / "transitions/enter.lua").read_text(), re.S
+    )
+    fields = set(re.findall(r"'([a-z_]+)'", "".join(read + made)))
+    for path in parts.rglob("*.lua"):
+        fields |= set(re.findall(r"u\.meta\.(\w+)", path.read_text()))
+    section = PAGE.read_text().split("### Fields of `meta`")[1]
+    rows = re.findall(r"^\| (`.*?`) \| ", section, re.M)
+    assert fields == set(re.findall(r"`(\w+)`", " ".join(rows)))
 
 
 async def test_every_key_of_a_used_store_is_on_the_page(valkey: str, tmp_path: Path) -> None:
