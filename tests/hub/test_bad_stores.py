@@ -149,15 +149,16 @@ async def test_a_store_that_goes_away_is_answered_in_time_and_comes_back(
         own_valkey.kill()
         calls = place.peer.calls
         with anyio.fail_after(5):
-            for call in (
-                place.peer.submit(),
-                place.peer.describe(run),
-                calls.GetStats(pb.GetStatsRequest()),
-                calls.CancelWorkflow(pb.CancelWorkflowRequest(run_id=run)),
+            write, read = "outcome unknown: send the same call again", "0.4 s; ask again"
+            for call, said in (
+                (place.peer.submit(), write),
+                (place.peer.describe(run), read),
+                (calls.GetStats(pb.GetStatsRequest()), read),
+                (calls.CancelWorkflow(pb.CancelWorkflowRequest(run_id=run)), write),
             ):
                 detail = await refused(call, "UNAVAILABLE")
                 assert (detail.name, detail.retryable) == ("Unavailable", True)
-                assert "outcome unknown: send the same call again" in detail.message
+                assert said in detail.message
             stream = place.peer.stream()
             await stream.say(hello=hello())
             assert (await stream.rejected()).reason == wk.REJECT_REASON_UNAVAILABLE

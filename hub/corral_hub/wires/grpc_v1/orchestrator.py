@@ -256,3 +256,15 @@ STREAMS: dict[str, Any] = {
     "SubscribeRunEvents": pb.SubscribeRunEventsRequest,
     "SubscribeAll": pb.SubscribeAllRequest,
 }
+# Unary methods that change nothing, so nobody has to care whether a lost call was done.
+READS = frozenset(
+    {
+        "DescribeWorkflow",
+        "ListRuns",
+        "ListWorkers",
+        "ListInputs",
+        "ExplainRun",
+        "GetStats",
+        "ListQueues",
+    }
+)

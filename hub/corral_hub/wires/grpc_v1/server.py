@@ -27,7 +27,7 @@ from corral_hub.errors import (
     Unavailable,
     of_store,
 )
-from corral_hub.wires.grpc_v1.orchestrator import STREAMS, UNARY, OrchestratorService
+from corral_hub.wires.grpc_v1.orchestrator import READS, STREAMS, UNARY, OrchestratorService
 from corral_hub.wires.grpc_v1.parsing import Malformed, serialize, tolerant
 from corral_hub.wires.grpc_v1.status import abort
 from corral_hub.wires.grpc_v1.tls import certificate_names, server_credentials
@@ -193,6 +193,7 @@ class Wire:
     def _unary(self, name: str) -> Any:
         method = getattr(self._orchestrator, name)
         seconds = self._config.unary_seconds
+        advice = "ask again" if name in READS else "outcome unknown: send the same call again"
 
         async def call(request: Any, context: Any) -> Any:
             try:
@@ -202,8 +203,8 @@ class Wire:
                 await abort(
                     context,
                     Unavailable(
-                        f"the store did not answer within {seconds:g} s, outcome unknown: send "
-                        "the same call again, to this hub or another"
+                        f"the store did not answer within {seconds:g} s; {advice}, here or at "
+                        "another hub"
                     ),
                 )
             except HubError as error:
