@@ -11,6 +11,7 @@ from corral_hub.errors import Misconfigured
 from corral_hub.names import NAME
 from corral_store.connection import Barrier
 
+_URL_OPTIONS = re.compile(r"\?\w+=")
 _LISTEN = re.compile(r"unix:.+|.+:\d{1,5}")
 
 
@@ -114,7 +115,9 @@ class HubConfig:
     @property
     def store_address(self) -> str:
         """`valkey` as it may be shown, without a password."""
-        before, at, host = self.valkey.rpartition("@")
+        # A password may also stand behind the address, and either may hold the other's mark.
+        address = _URL_OPTIONS.split(self.valkey)[0]
+        before, at, host = address.rpartition("@")
         return f"{before.partition('://')[0]}://{host}" if at else host
 
     def barrier(self) -> Barrier:

@@ -82,6 +82,8 @@ class Hub:
                 on_entered=self._entered,
                 on_part_ended=self._part_ended,
                 on_doubt=self._delivery.wake_all,
+                on_lost=self._store_lost,
+                on_back=self._store_back,
             )
         except ValueError as error:
             raise Misconfigured(f"valkey: {error}", field="valkey") from error
@@ -217,6 +219,12 @@ class Hub:
         # The connection is new: replies with mail may have been lost on the old one.
         self._delivery.wake_all(namespace)
         log.info("entered", namespace=namespace, epoch=entered.epoch, hold_ms=entered.hold_ms)
+
+    def _store_lost(self, error: StoreUnavailable) -> None:
+        log.warning("the store is away", store=self.config.store_address, error=str(error))
+
+    def _store_back(self, seconds: float) -> None:
+        log.info("the store is back", store=self.config.store_address, away_s=round(seconds, 1))
 
     async def _reach_store(self) -> None:
         until = time.monotonic() + START_SECONDS

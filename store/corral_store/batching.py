@@ -16,6 +16,7 @@ from typing import Any
 from corral_store.connection import Call, Connection, explain
 from corral_store.ending import cancel_all
 from corral_store.errors import CallTooLarge, StoreError, StoreUnavailable
+from corral_store.outage import Outage
 
 ITEMS_PER_CALL = 256
 CALLS_PER_PIPELINE = 128
@@ -95,7 +96,8 @@ class Lane:
     `prepare` is awaited with each namespace of a batch before it is sent, so that it has
     been entered over the present connections; `forget` is told of one that the server does
     not know. `on_doubt` is told of a namespace after replies to its calls were lost, and
-    with them the mail that they carried: a call that is sent again brings none.
+    with them the mail that they carried: a call that is sent again brings none. `outage` is
+    told which calls found the store, and which did not.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Lane:
         forget: Callable[[str], None],
         on_letters: Callable[[str, bytes], None],
         on_doubt: Callable[[str], None],
+        outage: Outage,
     ) -> None:
         self._connection = connection
         self._pipe = connection.pipe()
@@ -113,6 +116,7 @@ class Lane:
         self._forget = forget
         self._on_letters = on_letters
         self._on_doubt = on_doubt
+        self._outage = outage
         self._doubtful: set[str] = set()
         self._waiting: list[Request] = []
         self._items = 0
@@ -206,13 +210,15 @@ class Lane:
             return again
         try:
             replies = await self._connection.run([group.call() for group in ready], self._pipe)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            self._outage.lost(self._connection, error)
             self._doubtful |= {group.namespace for group in ready}
             return ready + again
         except StoreError as error:
             for group in ready:
                 group.fail(error)
             return again
+        self._outage.answered(self._connection)
         again += self._settle(ready, replies)
         doubtful, self._doubtful = self._doubtful, set()
         for namespace in doubtful:
@@ -229,7 +235,8 @@ class Lane:
                 try:
                     await self._prepare(group.namespace)
                     found[group.namespace] = None
-                except StoreUnavailable:
+                except StoreUnavailable as error:
+                    self._outage.lost(self._connection, error)
                     return [], ready + groups[at:]
                 except StoreError as error:
                     found[group.namespace] = error

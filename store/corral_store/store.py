@@ -15,6 +15,7 @@ from corral_store.batching import Lane
 from corral_store.connection import Barrier, Call, Connection, explain, root_of
 from corral_store.ending import cancel_all
 from corral_store.errors import StoreUnavailable
+from corral_store.outage import Outage
 from corral_store.records import Entered, Letter, Settings
 from corral_store.transitions import Transitions, letters_of, text
 
@@ -27,7 +28,8 @@ class Store:
     `settings_of` gives the settings of a namespace, where they differ from `settings`.
     `on_letters` gets the namespace and the mail that came with a reply, for sessions of
     this hub. `on_entered` is told whenever a namespace was entered, and `on_doubt` when mail
-    of it may have been lost with a reply.
+    of it may have been lost with a reply. `on_lost` gets the error of the first call that finds
+    the store away, `on_back` the seconds until every connection has had an answer again.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class Store:
         on_letters: LetterSink | None = None,
         on_entered: Callable[[str, Entered], None] | None = None,
         on_doubt: Callable[[str], None] | None = None,
+        on_lost: Callable[[StoreUnavailable], None] | None = None,
+        on_back: Callable[[float], None] | None = None,
         on_part_ended: Callable[[asyncio.Task[None]], None] | None = None,
     ) -> None:
         self.hub = hub
@@ -52,6 +56,7 @@ class Store:
         self._on_letters = on_letters
         self._on_entered = on_entered
         self._on_doubt = on_doubt
+        self._outage = Outage(on_lost, on_back)
         self._entered: dict[tuple[int, str], int] = {}
         self._lanes = {
             "work": self._lane(self.work),
@@ -109,6 +114,7 @@ class Store:
             forget=forget,
             on_letters=self._deliver,
             on_doubt=self._doubt,
+            outage=self._outage,
         )
 
     def _doubt(self, namespace: str) -> None:

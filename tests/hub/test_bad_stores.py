@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from corral_hub.errors import Misconfigured, Unavailable
 from corral_hub.hub import Hub
@@ -168,6 +169,43 @@ async def test_a_store_that_goes_away_is_answered_in_time_and_comes_back(
                 pass
             await place.prove_healthy()
         assert await place.check() == []
+
+
+async def test_a_store_that_goes_away_is_logged_once_and_so_is_its_return(
+    own_valkey: ValkeyServer,
+) -> None:
+    config = settings(own_valkey.url, unary_seconds=2)
+    with capture_logs() as logs:
+
+        def said(what: str) -> list[MutableMapping[str, Any]]:
+            return [entry for entry in logs if entry["event"] == what]
+
+        async with place_of(config) as place:
+            own_valkey.kill()
+            await refused(place.peer.submit(workflow="nobody"), "UNAVAILABLE")
+            (lost,) = said("the store is away")
+            await asyncio.to_thread(own_valkey.restart)
+            with anyio.fail_after(8):
+                while not said("the store is back"):
+                    await place.peer.calls.GetStats(pb.GetStatsRequest())
+            await place.prove_healthy()
+        assert len(said("the store is away")) == 1
+        (back,) = said("the store is back")
+    assert lost["store"] == back["store"] == config.store_address
+    assert back["away_s"] >= 1.5
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://me:secret@host:6379/0", "redis://host:6379/0"),
+        ("redis://:sec/r?e@t@host:6379", "redis://host:6379"),
+        ("redis://host:6379?password=sec@ret", "redis://host:6379"),
+        ("unix://me:secret@/run/valkey.sock?db=0&password=secret", "unix:///run/valkey.sock"),
+    ],
+)
+def test_the_address_of_a_store_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert settings(url).store_address == shown
 
 
 async def test_a_full_store_refuses_submits_and_takes_results(own_valkey: ValkeyServer) -> None:
