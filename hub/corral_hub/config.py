@@ -37,7 +37,8 @@ class HubConfig:
     so long a session is asked to go to another hub, so that new hubs get their share; 0:
     never. `soft_bytes`: memory of the store above which
     submits are refused, 0 for nine tenths of its `maxmemory`. `limits_file`: TOML with limits
-    of namespaces, see `limits.py`; "" for none.
+    of namespaces, see `limits.py`; "" for none. `max_namespaces`: that this hub looks after at
+    once; one in which nothing has ever happened counts only while somebody uses it.
     """
 
     name: str = "hub"
@@ -89,6 +90,11 @@ class HubConfig:
                 field="max_payload_bytes",
                 limit="1024..3000000",
             )
+        if not 1 <= self.max_namespaces <= 10_000:
+            raise Misconfigured(
+                f"max_namespaces {self.max_namespaces}: 1 to 10000", field="max_namespaces",
+                limit="1..10000",
+            )  # fmt: skip
         self.barrier()
         if not _LISTEN.fullmatch(self.listen):
             raise Misconfigured(

@@ -17,10 +17,11 @@ import structlog
 from corral_hub.access.access import Access
 from corral_hub.config import HubConfig
 from corral_hub.delivery import Delivery
-from corral_hub.errors import HubFailed, Misconfigured, ResourceExhausted, Unavailable
+from corral_hub.errors import HubFailed, Misconfigured, Unavailable
 from corral_hub.following import Following
 from corral_hub.leases import Leases
 from corral_hub.limits import Limits, LimitsOf
+from corral_hub.namespaces import Namespaces
 from corral_hub.orchestrator import Orchestrator
 from corral_hub.relays import Relays
 from corral_hub.session.messages import Reconnect
@@ -35,7 +36,6 @@ from corral_store.errors import StoreError, StoreFull, StoreUnavailable
 from corral_store.hints import Hints
 from corral_store.records import Entered, Letter, Settings
 from corral_store.store import Store
-from corral_store.transitions import Transitions
 
 START_SECONDS = 10.0
 HUB_TTL_MS = 10_000
@@ -95,6 +95,7 @@ class Hub:
             self._subscriptions.hint,
             self._relays.take,
         )
+        self._namespaces = Namespaces(self._store, self._hints, config.max_namespaces)
         self._leases = Leases(self.registry, config.lease_ms, HUB_TTL_MS)
         tick_ms = min(config.tick_ms, max(50, config.lease_ms // 10))
         self._steward = Steward(config.name, self._leases, tick_ms)
@@ -108,10 +109,9 @@ class Hub:
             config,
             orchestrator,
             WorkerService(config, self.registry),
-            self._namespace,
+            self._namespaces.get,
             self._access,
         )
-        self._namespaces: dict[str, Transitions] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -123,7 +123,7 @@ class Hub:
         await self._store.__aenter__()
         try:
             await self._reach_store()
-            self._namespace("default")
+            self._namespaces.get("default")
             await self._wire.start()
         except BaseException:
             await self._store.__aexit__()
@@ -137,6 +137,7 @@ class Hub:
             "access": self._access.run(),
             "relays": self._relays.run(store),
             "limits": self._limits.watch(self._limits_changed),
+            "namespaces": self._namespaces.run(),
         }
         for name, job in jobs.items():
             task = asyncio.create_task(job, name=f"hub-{name}")
@@ -185,21 +186,6 @@ class Hub:
         await cancel_all(tasks)
         await self._store.__aexit__()
         log.info("hub has stopped", hub=self.config.name)
-
-    def _namespace(self, name: str) -> Transitions:
-        known = self._namespaces.get(name)
-        if known is not None:
-            return known
-        if len(self._namespaces) >= self.config.max_namespaces:
-            raise ResourceExhausted(
-                f"this hub serves {len(self._namespaces)} namespaces, as many as it may "
-                "(max_namespaces)",
-                field="corral-namespace",
-                limit=str(self.config.max_namespaces),
-            )
-        self._hints.listen(name)
-        found = self._namespaces[name] = self._store.namespace(name)
-        return found
 
     def _settings(self, namespace: str) -> Settings:
         config, limits = self.config, self._limits.of(namespace)

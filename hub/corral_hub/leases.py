@@ -53,6 +53,8 @@ class Leases:
                         await self._renew(store, namespace)
                 except (StoreError, TimeoutError) as error:
                     log.warning("leases are not renewed", namespace=namespace, error=repr(error))
+            for gone in self.live.keys() - set(store.names()):
+                del self.live[gone], self._share[gone]
 
     def _crowded(self, namespace: str) -> bool:
         """True when this hub has more than its share of the namespace's sessions."""

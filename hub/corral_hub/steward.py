@@ -42,7 +42,9 @@ class Steward:
         """Ticks forever; the owner cancels it."""
         while True:
             await asyncio.sleep(self._interval_ms / 1000)
-            for namespace in store.names():
+            names = store.names()
+            self._ticked = {name: at for name, at in self._ticked.items() if name in names}
+            for namespace in names:
                 mine = steward_of(namespace, self._leases.live.get(namespace, [])) == self._hub
                 pause = self._interval_ms * (1 if mine else OTHERS_TICK_SLOWER)
                 now = time.monotonic() * 1000

@@ -61,6 +61,14 @@ class Hints:
             self._namespaces.add(namespace)
             self._changed.set()
 
+    def leave(self, namespace: str) -> None:
+        """Listens to it no more."""
+        self._namespaces.discard(namespace)
+
+    def is_followed(self, namespace: str) -> bool:
+        """True while someone is inside of `following`."""
+        return namespace in self._following
+
     @contextlib.contextmanager
     def following(self, namespace: str) -> Generator[None]:
         """Also listens to what happens to runs, as long as someone is inside.

@@ -64,7 +64,7 @@ class Store:
             "leases": self._lane(self.leases),
             "relays": self._lane(self.leases),
         }
-        self._namespaces: dict[str, Transitions] = {}
+        self._served: dict[str, Transitions] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._on_part_ended = on_part_ended
         for connection in (self.work, self.leases):
@@ -86,18 +86,24 @@ class Store:
 
     def namespace(self, name: str) -> Transitions:
         """The transitions of a namespace; it is created by its first call."""
-        found = self._namespaces.get(name)
-        if found is None:
-            lanes = self._lanes
-            found = Transitions(
-                name, self.hub, lanes["work"], lanes["leases"], lanes["reads"], lanes["relays"]
-            )
-            self._namespaces[name] = found
-        return found
+        lanes = self._lanes
+        return self._served.get(name) or Transitions(
+            name, self.hub, lanes["work"], lanes["leases"], lanes["reads"], lanes["relays"]
+        )
+
+    def serve(self, name: str) -> Transitions:
+        """The same, of a namespace that is this hub's to look after until `leave`."""
+        return self._served.setdefault(name, self.namespace(name))
+
+    def leave(self, name: str) -> None:
+        """Has nothing more to do with a namespace."""
+        self._served.pop(name, None)
+        for link in (self.work, self.leases):
+            self._entered.pop((id(link), name), None)
 
     def names(self) -> list[str]:
-        """Namespaces that this hub has to do with."""
-        return list(self._namespaces)
+        """Namespaces that this hub looks after."""
+        return list(self._served)
 
     def _lane(self, connection: Connection) -> Lane:
         async def prepare(namespace: str) -> None:

@@ -117,6 +117,9 @@ def hub(
     max_payload_bytes: Annotated[
         int, typer.Option(metavar="BYTES", help="Largest input or result, in bytes.")
     ] = 1_048_576,
+    max_namespaces: Annotated[
+        int, typer.Option(metavar="COUNT", help="How many namespaces this hub looks after.")
+    ] = 64,
     limits_file: Annotated[
         Path | None,
         typer.Option(
@@ -156,6 +159,7 @@ def hub(
             ping_ms=min(3000, lease_ms // 5) if ping_ms is None else ping_ms,
             durability=durability,
             max_payload_bytes=max_payload_bytes,
+            max_namespaces=max_namespaces,
             limits_file=str(limits_file or ""),
             log_json=log_json,
         )
