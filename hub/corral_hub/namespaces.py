@@ -33,6 +33,8 @@ class Namespaces:
         self._most = most
         self._known: dict[str, Transitions] = {}
         self._used: dict[str, float] = {}
+        # In which something has happened: these stay.
+        self._lived: set[str] = set()
 
     def get(self, name: str) -> Transitions:
         """The transitions of a namespace; raises ResourceExhausted for one too many."""
@@ -61,13 +63,16 @@ class Namespaces:
                     empty = await self._empty(name)
                 except StoreError:
                     continue
-                # Somebody may have come while the store was asked.
-                if empty and self._idle(name):
+                if not empty:
+                    self._lived.add(name)
+                elif self._idle(name):
+                    # Nobody came while the store was asked.
                     self._let_go(name)
 
     def _idle(self, name: str) -> bool:
         return (
             name != "default"
+            and name not in self._lived
             and time.monotonic() - self._used[name] >= IDLE_SECONDS
             and not self._hints.is_followed(name)
         )

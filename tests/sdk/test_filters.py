@@ -48,6 +48,8 @@ def test_an_empty_filter_is_false() -> None:
         ("workflow=", "has no value"),
         ("workflow=a workflow=b", "'workflow' is given twice"),
         ("label.a='b", "cannot be read"),
+        ("status=,", "status=, has an empty part; write status=a,b"),
+        ("status=failed,", "has an empty part"),
         ("status=done", "'done' is not known; use one of pending"),
     ],
 )

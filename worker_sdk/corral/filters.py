@@ -224,7 +224,16 @@ class _Terms:
         return self._found.get(name, "")
 
     def several(self, name: str) -> tuple[str, ...]:
-        return tuple(part for part in self.one(name).split(",") if part)
+        if name not in self._found:
+            return ()
+        parts = tuple(self.one(name).split(","))
+        if not all(parts):
+            # As of "worker=$A,$B" with neither set, which must not mean every worker.
+            raise InvalidRequest(
+                f"Filter term {name}={self.one(name)} has an empty part; write {name}=a,b.",
+                field="filter",
+            )
+        return parts
 
     def keyed(self, prefix: str) -> dict[str, str]:
         start = f"{prefix}."
