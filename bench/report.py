@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from bench.figures import Figures
 from bench.origin import Origin
 from bench.targets import Verdict
 
-console = Console()
+# As a pipe has no width, and 80 columns break most words of a target.
+console = Console(width=None if sys.stdout.isatty() else 140)
 STYLES = {"met": "green", "missed": "bold red", "not measured": "yellow", "not built": "dim"}
 
 
