@@ -68,9 +68,15 @@ def tag_list(tags: Mapping[str, str] | Sequence[str]) -> tuple[str, ...]:
     return tuple(tags)
 
 
+# What a process is asked with to end.
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
 @contextmanager
-def signals(signalled: Callable[[], None]) -> Generator[None, None, None]:
-    """Calls `signalled` on the running loop at SIGTERM and SIGINT, while inside.
+def signals(
+    signalled: Callable[[], None], numbers: Sequence[signal.Signals] = ENDING
+) -> Generator[None, None, None]:
+    """Calls `signalled` on the running loop at SIGTERM and SIGINT, or at others, while inside.
 
     Does nothing outside of the main thread, where Python gives no signals.
     """
@@ -82,7 +88,7 @@ def signals(signalled: Callable[[], None]) -> Generator[None, None, None]:
     def handle(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(signalled)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in numbers}
     for number in before:
         try:
             # A handler without the loop's help runs when this thread next executes something: a

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import anyio
 import typer
 
+from corral.cli import loop
 from corral.cli.exits import CommandFailed, Exit
 from corral.cli.extras import extra
 from corral.cli.hub import with_tls
@@ -87,7 +87,7 @@ def doctor(
         from corral_store.checkup import UNREACHED
         from corral_store.errors import StoreError, StoreUnavailable
     try:
-        findings, repaired = anyio.run(_examine, url, namespace, repair)
+        findings, repaired = loop.run(lambda: _examine(url, namespace, repair))
     except StoreError as error:
         code = Exit.UNAVAILABLE if isinstance(error, StoreUnavailable) else Exit.REFUSED
         raise CommandFailed(str(error), code) from error

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-import anyio
 import typer
 
 from corral.addresses import parse_addresses
+from corral.cli import loop
 from corral.cli.exits import CommandFailed, Exit
 from corral.client import Client
 
@@ -94,7 +94,7 @@ class Connection:
             ) as client:
                 return await job(client)
 
-        return anyio.run(with_client)
+        return loop.run(with_client)
 
 
 def refuse_unused_tls(hubs: str | Sequence[str] | None) -> None:
