@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from bench.alike import CALLERS
 from bench.echo import SERVICE
 from bench.figures import Figures
 from bench.rig import Rig, function_microseconds
+from bench.spin import Spinners
 
 ECHO = (sys.executable, "-m", "bench.echo")
 READY = r"listens on (\S+)"
@@ -25,17 +27,20 @@ LIBRARY = (
     "return server.call('INCR', k[1]) end)"
 )
 PIPELINE = 128
+CORES = 2
 
 
 async def limits(rig: Rig, figures: Figures) -> None:
-    """Rates of bare gRPC calls and messages, of Valkey functions, and of fsync."""
+    """Rates of bare gRPC, of Valkey functions and of fsync; what two cores get done over one."""
     count = rig.size(4000, 20_000)
     async with (
+        contextlib.AsyncExitStack() as stack,
         rig.process(*ECHO, ready=READY) as (_, address),
         # What functions take, without what the disk does.
         rig.valkey(durable=False) as valkey,
         Redis.from_url(valkey.url) as client,
     ):
+        spinners = await asyncio.to_thread(stack.enter_context, Spinners(CORES))
         await client.function_load(LIBRARY)
         for _ in range(rig.rounds):
             figures.add("limits.unary", await echo_calls(address, count), "/s")
@@ -47,6 +52,8 @@ async def limits(rig: Rig, figures: Figures) -> None:
             spent = await function_microseconds(client) - before
             figures.add("limits.fcall_inside", spent / called, "µs")
             figures.add("limits.fsync", await asyncio.to_thread(_fsyncs, rig, 200), "/s")
+            together = await asyncio.to_thread(spinners.over_one)
+            figures.add("limits.two_cores", together, "of one")
 
 
 async def echo_calls(address: str, count: int) -> float:
