@@ -1,7 +1,7 @@
-"""Work that needs nothing but a core: what several processes get done at once, over one alone.
+"""How fast the machine's cores are at the moment: a loop that needs nothing but one.
 
-Two cores may be two threads of one, or share a machine with others; then programs that run side by
-side slow each other down, and whoever has more of them loses more.
+A core of a virtual machine may be one of two threads of a real one. Then it is slower as long as
+others compute on the second, and no program here is the cause.
 """
 
 from __future__ import annotations
@@ -24,21 +24,17 @@ class Spinners:
         self._pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
 
     def __enter__(self) -> Self:
-        self._together(self._count)
+        self.loops()
         return self
 
     def __exit__(self, *caught: object) -> None:
         self._pool.shutdown()
 
-    def over_one(self) -> float:
-        """What all get done at once, over what one does alone."""
-        alone = self._together(1)
-        return self._together(self._count) / alone
-
-    def _together(self, count: int) -> int:
+    def loops(self) -> list[float]:
+        """Loops per second of each process, all at once."""
         start = time.monotonic() + AHEAD
-        spun = [self._pool.submit(spin, start) for _ in range(count)]
-        return sum(one.result() for one in spun)
+        spun = [self._pool.submit(spin, start) for _ in range(self._count)]
+        return [one.result() / SECONDS for one in spun]
 
 
 def spin(start: float) -> int:

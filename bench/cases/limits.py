@@ -31,7 +31,7 @@ CORES = 2
 
 
 async def limits(rig: Rig, figures: Figures) -> None:
-    """Rates of bare gRPC, of Valkey functions and of fsync; what two cores get done over one."""
+    """Rates of bare gRPC calls and messages, of Valkey functions, of fsync, of a plain loop."""
     count = rig.size(4000, 20_000)
     async with (
         contextlib.AsyncExitStack() as stack,
@@ -52,8 +52,9 @@ async def limits(rig: Rig, figures: Figures) -> None:
             spent = await function_microseconds(client) - before
             figures.add("limits.fcall_inside", spent / called, "µs")
             figures.add("limits.fsync", await asyncio.to_thread(_fsyncs, rig, 200), "/s")
-            together = await asyncio.to_thread(spinners.over_one)
-            figures.add("limits.two_cores", together, "of one")
+            slower, faster = sorted(await asyncio.to_thread(spinners.loops))
+            figures.add("limits.loops, slower core", slower, "/s")
+            figures.add("limits.loops, faster core", faster, "/s")
 
 
 async def echo_calls(address: str, count: int) -> float:
