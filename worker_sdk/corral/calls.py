@@ -180,7 +180,7 @@ class Hubs:
             if self.cut_by_close():
                 raise Unavailable(
                     f"The client was closed during {method.name}; its outcome is unknown. Repeat "
-                    "it with another client and the same ids."
+                    "it with another client, a submit with the same ids."
                 ) from None
             raise
 

@@ -53,14 +53,16 @@ _BY_NAME: dict[str, type[errors.HubError]] = {
     **{cls.__name__: cls for cls in _NAMED},
 }
 
+# Of the calls only a submit has ids that are made for it.
+REPEAT = "Repeat the call, a submit with the same ids."
 _BY_CODE: dict[grpc.StatusCode, tuple[type[errors.HubError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (errors.Unavailable, "Check the hub and try again."),
     grpc.StatusCode.DEADLINE_EXCEEDED: (
         errors.Unavailable,
-        "The outcome is unknown; repeat the call with the same ids.",
+        f"The outcome is unknown. {REPEAT}",
     ),
-    grpc.StatusCode.CANCELLED: (errors.Unavailable, "Repeat the call with the same ids."),
-    grpc.StatusCode.ABORTED: (errors.Unavailable, "Repeat the call with the same ids."),
+    grpc.StatusCode.CANCELLED: (errors.Unavailable, REPEAT),
+    grpc.StatusCode.ABORTED: (errors.Unavailable, REPEAT),
     grpc.StatusCode.UNAUTHENTICATED: (errors.Unauthenticated, "Set CORRAL_TOKEN or token=."),
     grpc.StatusCode.PERMISSION_DENIED: (
         errors.PermissionDenied,
