@@ -7,6 +7,7 @@ runs, one process per test process; else a container, where an engine is found.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,6 +21,14 @@ from tests.servers import OutsideServer, ValkeyServer
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A shell without job control lets what it starts in the background ignore Ctrl-C, and so do
+    the children of that: commands that tests interrupt would never hear of it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

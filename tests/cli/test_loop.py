@@ -30,8 +30,11 @@ async def wait_for_ever() -> None:
 
 @pytest.fixture(autouse=True)
 def at_once() -> Iterator[None]:
+    # As in a terminal, whatever other tests and who started them have left.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
     yield
+    signal.signal(signal.SIGINT, before)
     assert time.monotonic() - began < SECONDS
 
 
