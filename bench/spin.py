@@ -24,6 +24,7 @@ class Spinners:
         self._pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
 
     def __enter__(self) -> Self:
+        # Starts them, which takes longer than what is measured.
         self.loops()
         return self
 

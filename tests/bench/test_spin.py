@@ -16,5 +16,5 @@ def test_each_process_tells_how_fast_it_was_in_the_same_time() -> None:
         took = time.monotonic() - began
     assert len(rates) == COUNT
     assert all(rate > 0 for rate in rates)
-    # One after the other they would take as often as long as there are of them.
+    # One after the other they would take COUNT times as long.
     assert SECONDS < took < COUNT * SECONDS

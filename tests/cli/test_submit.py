@@ -88,7 +88,7 @@ def test_no_queue_refuses_what_nobody_can_take(cli: Cli) -> None:
     answer = cli("submit", "unknown-workflow", "--no-queue")
     assert answer.code == Exit.REFUSED
     assert "no worker offers" in answer.err
-    assert "without --no-queue the run waits" in answer.err
+    assert "leave --no-queue away" in answer.err
 
 
 def test_every_option_reaches_the_hub(cli: Cli) -> None:

@@ -54,15 +54,16 @@ _BY_NAME: dict[str, type[errors.HubError]] = {
 }
 
 # Of the calls only a submit has ids that are made for it.
-REPEAT = "Repeat the call, a submit with the same ids."
+_REPEAT = "Repeat the call, a submit with the same ids."
+
 _BY_CODE: dict[grpc.StatusCode, tuple[type[errors.HubError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (errors.Unavailable, "Check the hub and try again."),
     grpc.StatusCode.DEADLINE_EXCEEDED: (
         errors.Unavailable,
-        f"The outcome is unknown. {REPEAT}",
+        f"The outcome is unknown. {_REPEAT}",
     ),
-    grpc.StatusCode.CANCELLED: (errors.Unavailable, REPEAT),
-    grpc.StatusCode.ABORTED: (errors.Unavailable, REPEAT),
+    grpc.StatusCode.CANCELLED: (errors.Unavailable, _REPEAT),
+    grpc.StatusCode.ABORTED: (errors.Unavailable, _REPEAT),
     grpc.StatusCode.UNAUTHENTICATED: (errors.Unauthenticated, "Set CORRAL_TOKEN or token=."),
     grpc.StatusCode.PERMISSION_DENIED: (
         errors.PermissionDenied,

@@ -100,8 +100,6 @@ class Commands(TyperGroup):
             complain(str(error))
             if type(error) is errors.Unavailable:
                 complain('a hub answers, but not in time: "corral doctor" looks at its store')
-            if isinstance(error, errors.NoMatchingWorker):
-                complain("without --no-queue the run waits for such a worker")
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             raise typer.Exit(Exit.INTERRUPTED) from None

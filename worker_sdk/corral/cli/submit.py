@@ -25,7 +25,7 @@ from corral.cli.options import (
 )
 from corral.cli.output import print_json
 from corral.client import Client
-from corral.errors import RunEnded, Unavailable
+from corral.errors import NoMatchingWorker, RunEnded, Unavailable
 from corral.run import Run
 from corral.submission import SubmitOptions, new_run_id
 from corral.terms import RetryPolicy
@@ -137,6 +137,9 @@ def submit(
             run = await client.submit_workflow(workflow, value, timeout=timeout, **options)
         except Unavailable:
             complain(f'repeat it with "--run-id {given["run_id"]}", and it stays one run')
+            raise
+        except NoMatchingWorker:
+            complain("leave --no-queue away, and the run waits for a worker that can take it")
             raise
         for warning in run.warnings:
             complain(f"note: {warning}")
