@@ -68,10 +68,12 @@ async def test_a_namespace_with_runs_a_session_or_a_follower_is_kept(place: Plac
         await sessions.session()
         stream = followed.calls.SubscribeAll(pb.SubscribeAllRequest(), metadata=followed.metadata)
         await stream.read()
-        # All others that come and go meanwhile find no place.
-        with anyio.move_on_after(4 * namespaces.IDLE_SECONDS):
-            await enter(place, "other")
-            raise AssertionError("one of the three was let go")
+        # All others that come and go meanwhile find no place. No call is cut short: where gRPC says
+        # by itself that one was cancelled, anyio takes it for another's cancellation of the test.
+        until = anyio.current_time() + 4 * namespaces.IDLE_SECONDS
+        while anyio.current_time() < until:
+            await refused(read(place, "other"), "RESOURCE_EXHAUSTED")
+            await anyio.sleep(0.05)
         run = (await followed.submit(workflow="nobody")).run.run_id
         with anyio.fail_after(SECONDS):
             while (message := await stream.read()).event.run_id != run:
