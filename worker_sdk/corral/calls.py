@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
@@ -182,6 +183,10 @@ class Hubs:
                     f"The client was closed during {method.name}; its outcome is unknown. Repeat "
                     "it with another client, a submit with the same ids."
                 ) from None
+            # gRPC raises a cancellation of its own in place of the one it was told of. asyncio
+            # counts them; a scope of anyio knows only its own, and lets others pass: here it
+            # raises that.
+            await anyio.lowlevel.checkpoint_if_cancelled()
             raise
 
     def _check_loop(self) -> None:
