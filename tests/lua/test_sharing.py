@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -157,4 +158,46 @@ def test_classes_of_several_tenants_take_turns(world: World) -> None:
     names = Counter(run.split("-")[1] for run in order)
     assert abs(flows["one"] - flows["two"]) <= 20
     assert min(names.values()) >= 20
+    world.sound()
+
+
+# What runs that wait differ in, and how many of each a session with room for nine takes at once.
+TURNS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[int, int]]] = {
+    "bands": ({"priority": 0}, {"priority": 255}, (8, 1)),
+    "flows": ({"flow": "a"}, {"flow": "b"}, (5, 4)),
+    "weights": ({"flow": "a", "weight": 2}, {"flow": "b"}, (6, 3)),
+    "kinds": ({"kind": "workflow:x"}, {"kind": "workflow:y"}, (5, 4)),
+    "classes": (
+        {"constraints": constraints(preferred={"n": "a"})},
+        {"constraints": constraints(preferred={"n": "b"})},
+        (5, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("differ", TURNS)
+def test_a_session_with_much_room_takes_turns_as_one_with_little(world: World, differ: str) -> None:
+    first, second, shares = TURNS[differ]
+    world.gather()
+    for i in range(20):
+        world.submit(f"a-{i}", **first)
+        world.submit(f"b-{i}", **second)
+    world.flush()
+    kinds = [("workflow:x", 1), ("workflow:y", 1)]
+    world.open("s1", declaration=Declaration(kinds, max=9))
+    taken = Counter(run.split("-")[0] for run in world.held("s1"))
+    assert (taken["a"], taken["b"]) == shares
+    world.sound()
+
+
+def test_a_session_with_much_room_takes_the_first_of_a_flow_that_waits_alone(world: World) -> None:
+    world.gather()
+    for i in range(20):
+        world.submit(f"low-{i}", priority=130)
+        world.submit(f"high-{i}", priority=128)
+    world.flush()
+    world.open("s1", max=21)
+    assert set(world.held("s1")) == {f"high-{i}" for i in range(20)} | {"low-0"}
+    world.open("s2", max=1)
+    assert set(world.held("s2")) == {"low-1"}
     world.sound()

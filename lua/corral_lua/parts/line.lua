@@ -261,28 +261,44 @@ local function charge(u, kind, band, flow, start, weight)
   return time
 end
 
--- Takes the next run of a kind for the session out of its line, or gives nil.
+-- True when runs of one kind alone wait for the pool, all of them in one band.
+local function only_these(u, kind, band, pool)
+  for _, other in ipairs(pool.kinds) do
+    for name in pairs(deficits_of(u, other)) do
+      if other ~= kind or tonumber(name) ~= band then return false end
+    end
+  end
+  return true
+end
+
+-- Takes the next runs of a kind for the session out of their line. It is one, or where a flow
+-- waits alone, and so nobody else's turn comes, as many as the session takes.
 local function pop(u, kind, s, pool)
   local band, class = pick(u, kind, s, pool)
-  if not band then return nil end
+  if not band then return {} end
   local first = first_flow(u, keys.flows(u, class, band))
-  local flow, shared = first[1], not alone(u, kind, band)
-  local flow_key = keys.flow(u, class, band, flow)
+  local flow, shared, some = first[1], not alone(u, kind, band), 1
+  local flow_key, one_class = keys.flow(u, class, band, flow), single(u, kind, band)
   unit.write_scores(u, flow_key)
-  u.lines.counts[flow_key] = size_of(u, flow_key) - 1
-  local r = unit.run(u, call('ZPOPMIN', flow_key)[1])
-  count(u, kind, class, band, -1)
-  local time
-  if shared then
+  local waiting, runs = size_of(u, flow_key), {}
+  if not shared and one_class and only_these(u, kind, band, pool) then
+    some = min(waiting, room.left(s, pool), u.budget)
+  end
+  u.lines.counts[flow_key] = waiting - some
+  local popped = call('ZPOPMIN', flow_key, some)
+  for i = 1, #popped, 2 do runs[#runs + 1] = unit.run(u, popped[i]) or nil end
+  count(u, kind, class, band, -some)
+  local r, time = runs[1], nil
+  if shared and r then
     time = max(tonumber(first[2]), tonumber(call('ZSCORE', keys.vt(u, kind, band), flow) or '0'))
     -- Who had a session before has paid for it, but for another set of attempts.
     if not r.fence or r.charged == '0' then time = charge(u, kind, band, flow, time, tonumber(r.weight or 1)) end
-  elseif not single(u, kind, band) then
+  elseif not one_class then
     -- Its classes take turns.
     time = tonumber(first[2])
   end
   after_flow(u, kind, band, class, flow, time)
-  return r
+  return runs
 end
 
 -- Fills the room of a session from the lines of its kinds, in turns. What the bound of
@@ -297,14 +313,12 @@ function line.serve(u, s)
       return
     end
     local kind = pool.kinds[at % kinds + 1]
-    local r = not unit.paused(u, kind) and pop(u, kind, s, pool) or nil
+    local runs = unit.paused(u, kind) and {} or pop(u, kind, s, pool)
     at = at + 1
-    if r then
-      idle = 0
+    idle = #runs > 0 and 0 or idle + 1
+    for _, r in ipairs(runs) do
       u.budget = u.budget - 1
       attempt.assign(u, r, s)
-    else
-      idle = idle + 1
     end
   end
 end

@@ -55,6 +55,12 @@ function room.has(s, pool, class)
   return class.vram_mb > 0 and most >= class.vram_mb
 end
 
+-- How many more runs the session takes for certain; where each takes memory, that is one.
+function room.left(s, pool)
+  if pool.admission == 'vram' then return 1 end
+  return pool.max - (pool.admission == 'reactive' and s.offers or s.in_flight)
+end
+
 -- The session's load has changed: it is put where it belongs before anybody looks, at the
 -- latest at the end of the call.
 function room.show(u, s)
