@@ -27,7 +27,7 @@ from corral_hub.errors import (
 from corral_hub.limits import Limits, LimitsOf, queue_full, rate_limited
 from corral_hub.requests import SubmitRequest, class_text, to_run
 from corral_store.batching import ITEMS_PER_CALL
-from corral_store.ending import cancel_all
+from corral_store.ending import give_up
 from corral_store.filters import RunFilter, WorkerFilter
 from corral_store.records import Described, Explained, NewRun, SessionRow, Stats, Submitted
 from corral_store.transitions import Transitions
@@ -105,7 +105,7 @@ class Orchestrator:
                 outcomes = iter(await self._outcomes(transitions, part.runs, verdicts, limits))
                 yield [error or next(outcomes) for error in part.errors]
         finally:
-            await _forget([part.call for part in parts if part.call is not None])
+            await give_up([part.call for part in parts if part.call is not None])
 
     async def _outcomes(
         self,
@@ -293,15 +293,6 @@ def not_found(run: str) -> RunNotFound:
         run_id=run,
         field="run_id",
     )
-
-
-async def _forget(calls: list[asyncio.Task[list[Submitted]]]) -> None:
-    """Ends calls that nobody waits for any more."""
-    await cancel_all(calls)
-    for call in calls:
-        # Looked at, or asyncio says that nobody did.
-        if not call.cancelled():
-            call.exception()
 
 
 class _Part:

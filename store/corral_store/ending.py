@@ -20,3 +20,13 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
+
+
+async def give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Ends tasks whose outcomes nobody wants any more, failures included."""
+    given = list(tasks)
+    await cancel_all(given)
+    for task in given:
+        # Looked at, or asyncio says that nobody did.
+        if not task.cancelled():
+            task.exception()

@@ -17,7 +17,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio.client import PubSub
 
 from corral_store.connection import Connection, root_of
-from corral_store.ending import cancel_all
+from corral_store.ending import give_up
 
 log = logging.getLogger("corral.hints")
 
@@ -106,7 +106,8 @@ class Hints:
             keeping.result()
         finally:
             if keeping is not None:
-                await cancel_all([keeping])
+                # It has failed too, when the connection of both has.
+                await give_up([keeping])
             await cast("Any", pubsub).aclose()
 
     async def _keep_subscribed(self, pubsub: PubSub) -> None:

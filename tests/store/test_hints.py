@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import pytest
 import redis
@@ -13,6 +15,7 @@ from corral_store import hints
 from corral_store.connection import Connection
 from corral_store.ending import cancel_all
 from corral_store.hints import Hints
+from tests.servers import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
@@ -47,8 +50,8 @@ class Ear:
                 await asyncio.sleep(pause)
 
 
-@pytest.fixture
-async def ear(valkey: str) -> AsyncIterator[Ear]:
+@contextlib.asynccontextmanager
+async def listening(valkey: str) -> AsyncGenerator[Ear]:
     ear = Ear(valkey)
     running = asyncio.create_task(ear.hints.run())
     ear.hints.listen("n")
@@ -57,6 +60,12 @@ async def ear(valkey: str) -> AsyncIterator[Ear]:
     await cancel_all([running])
     await ear.connection.close()
     ear.store.close()
+
+
+@pytest.fixture
+async def ear(valkey: str) -> AsyncIterator[Ear]:
+    async with listening(valkey) as ear:
+        yield ear
 
 
 async def test_events_are_heard_only_while_someone_follows_them(
@@ -95,6 +104,24 @@ async def test_after_a_lost_connection_all_are_woken(ear: Ear) -> None:
         await ear.until(lambda: wanted <= set(ear.heard))
         ear.store.publish(EVENTS, "r1 2")
         await ear.until(lambda: ("events", "r1 2") in ear.heard)
+
+
+async def test_a_server_that_goes_away_under_a_new_channel_leaves_no_failure_unlooked_at(
+    own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(
+        loop, "call_exception_handler", lambda context: said.append(context["message"])
+    )
+    async with listening(own_valkey.url) as ear:
+        own_valkey.kill()
+        # Both who reads and who adds a channel find the connection gone.
+        ear.hints.listen("m")
+        await asyncio.to_thread(own_valkey.restart)
+        await ear.until(lambda: ear.listeners("corral:{m}:hints:a") == 1)
+    gc.collect()
+    assert said == []
 
 
 async def test_mail_and_chunks_are_told_apart(ear: Ear) -> None:
