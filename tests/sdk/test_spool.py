@@ -47,12 +47,19 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_what_is_said_within_20_ms_leaves_together(clock: Clock) -> None:
+def flushed(clock: Clock, now: float) -> None:
+    """Something has just been sent."""
+    clock.spools.of("before", "1").put_sync(b"0")
+    assert len(clock.spools.due(now, [])) == 1
+
+
+def test_what_follows_within_20_ms_leaves_together(clock: Clock) -> None:
+    flushed(clock, 100)
     clock.spool.put_sync(b"1")
     other = clock.spools.of("other", "1")
     other.put_sync(b"2")
-    assert clock.woken == 1
-    assert clock.spools.due(100, []) == []
+    assert clock.woken == 2
+    assert clock.spools.due(101, []) == []
     assert clock.spools.next_flush() == 100 + FLUSH_MS
     clock.spool.put_sync(b"3")
     assert clock.spools.due(119, []) == []
@@ -61,20 +68,29 @@ def test_what_is_said_within_20_ms_leaves_together(clock: Clock) -> None:
     ]  # fmt: skip
     assert clock.spools.next_flush() is None
     clock.spool.put_sync(b"4")
-    assert clock.woken == 2
-    clock.spools.due(130, [])
+    assert clock.woken == 3
+    assert clock.spools.due(130, []) == []
     assert told(clock.spools.due(150, [])) == [(3, [("chunk", 4)])]
 
 
-def test_4_kib_wait_no_longer(clock: Clock) -> None:
+def test_after_20_quiet_ms_the_first_word_leaves_at_once(clock: Clock) -> None:
     clock.spool.put_sync(b"1")
-    clock.spools.due(100, [])
+    assert told(clock.spools.due(100, [])) == [(1, [("chunk", 1)])]
+    clock.spool.put_sync(b"2")
+    assert told(clock.spools.due(100 + FLUSH_MS, [])) == [(2, [("chunk", 2)])]
+
+
+def test_4_kib_wait_no_longer(clock: Clock) -> None:
+    flushed(clock, 99)
+    clock.spool.put_sync(b"1")
+    assert clock.spools.due(100, []) == []
     clock.spool.put_sync(b'"' + b"x" * 4096 + b'"')
-    assert clock.woken == 2
+    assert clock.woken == 3
     assert len(clock.spools.due(101, [])) == 1
 
 
 def test_an_attempt_that_ends_has_said_everything_before(clock: Clock) -> None:
+    flushed(clock, 100)
     clock.spools.of("other", "1").put_sync(b"2")
     clock.spool.put_sync(b"1")
     assert told(clock.spools.due(100, [("r", "1")])) == [(1, [("chunk", 1)])]
@@ -138,28 +154,24 @@ def test_lines_beyond_their_share_are_dropped_and_counted(clock: Clock) -> None:
     for _ in range(10):
         clock.spool.log(line)
     clock.spool.put_sync(b"1")
-    clock.spools.due(0, [])
-    items = [item for _, items in told(clock.spools.due(FLUSH_MS, [])) for item in items]
+    items = [item for _, items in told(clock.spools.due(0, [])) for item in items]
     lines = LOG_BYTES // len(line)
     assert [kind for kind, _ in items] == ["log"] * lines + ["chunk", "log"]
     assert items[-1] == ("log", {"dropped": 10 - lines})
     clock.spool.log(b'"again"')
-    clock.spools.due(100, [])
-    assert told(clock.spools.due(200, []))[0][1] == [("log", "again")]
+    assert told(clock.spools.due(100, []))[0][1] == [("log", "again")]
 
 
 def test_of_progress_the_latest_word_counts(clock: Clock) -> None:
     for number in range(5):
         clock.spool.progress(b"%d" % number)
     clock.spool.put_sync(b"9")
-    clock.spools.due(0, [])
-    assert told(clock.spools.due(FLUSH_MS, [])) == [(1, [("chunk", 9), ("progress", 4)])]
+    assert told(clock.spools.due(0, [])) == [(1, [("chunk", 9), ("progress", 4)])]
 
 
 def test_another_stream_gets_the_latest_again_and_what_has_waited(clock: Clock) -> None:
     clock.spool.put_sync(b"1")
-    clock.spools.due(0, [])
-    sent = clock.spools.due(FLUSH_MS, [])
+    sent = clock.spools.due(0, [])
     clock.spool.put_sync(b"2")
     clock.spools.pause()
     again = clock.spools.again()
@@ -212,10 +224,13 @@ def test_the_core_wakes_when_something_is_to_be_sent_and_not_without_a_stream() 
     world.assign("r")
     world.core.spools.of("r", "1").put_sync(b"1")
     world.pass_time(0)
-    assert world.core.next_wakeup() == world.now + FLUSH_MS
-    world.pass_time(FLUSH_MS)
     assert [said.first for said in world.said("ephemeral")] == [1]
     world.core.spools.of("r", "1").put_sync(b"2")
+    world.pass_time(0)
+    assert world.core.next_wakeup() == world.now + FLUSH_MS
+    world.pass_time(FLUSH_MS)
+    assert [said.first for said in world.said("ephemeral")] == [2]
+    world.core.spools.of("r", "1").put_sync(b"3")
     world.pass_time(0)
     world.cut()
     flush = world.core.spools.next_flush()

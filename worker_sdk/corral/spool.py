@@ -6,6 +6,7 @@ waits for room, a line of the log is dropped and counted, of progress the latest
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,7 @@ URGENT_BYTES = 4 * 1024
 BATCH_ITEMS = 256
 BATCH_BYTES = 64 * 1024
 KEPT_BYTES = 64 * 1024
+# Between two times at which something is sent; who has been quiet for so long is sent at once.
 FLUSH_MS = 20
 
 Item = tuple[str, bytes]
@@ -195,6 +197,7 @@ class Spools:
         self._spoken = False
         self._urgent = False
         self._flush_at: float | None = None
+        self._flushed_at = -math.inf
 
     def of(self, run_id: str, fence: str) -> Spool:
         """Gives the spool of an attempt. Safe in threads."""
@@ -222,7 +225,7 @@ class Spools:
         if not self._spoken:
             return []
         if self._flush_at is None or self._urgent:
-            self._flush_at = now if self._urgent else now + FLUSH_MS
+            self._flush_at = now if self._urgent else max(now, self._flushed_at + FLUSH_MS)
         if now < self._flush_at:
             return self._of(ending)
         self._urgent = False
@@ -230,7 +233,7 @@ class Spools:
             self._flush_at = now + FLUSH_MS
             return self._of(ending)
         # Before anything is taken: what is said from here on wakes the session again.
-        self._flush_at, self._spoken = None, False
+        self._flush_at, self._flushed_at, self._spoken = None, now, False
         return [message for spool in self._all() for message in spool.take()]
 
     def again(self) -> list[worker_pb2.WorkerMessage]:
