@@ -201,3 +201,39 @@ def test_a_session_with_much_room_takes_the_first_of_a_flow_that_waits_alone(wor
     world.open("s2", max=1)
     assert set(world.held("s2")) == {"low-1"}
     world.sound()
+
+
+@pytest.mark.parametrize("theirs", [1, 10, 40])
+def test_a_session_finds_its_class_behind_those_that_it_does_not_fit(
+    world: World, theirs: int
+) -> None:
+    world.open("other", declaration=Declaration([("workflow:x", 1)], tags={"zone": "a"}, max=1))
+    world.submit("plug", constraints=constraints(tags=[("zone", "a")]))
+    for i in range(theirs):
+        shape = constraints(tags=[("zone", "a")], preferred={"n": str(i)})
+        world.submit(f"theirs-{i}", constraints=shape)
+    # It fits the other pool as well, or it would not stand in line behind theirs.
+    world.submit("mine")
+    world.open("s1", declaration=Declaration([("workflow:x", 1)], max=9))
+    assert list(world.held("s1")) == ["mine"]
+    world.sound()
+
+
+def test_who_comes_to_a_backlog_that_one_call_has_left_over_waits_behind_it(world: World) -> None:
+    world.gather()
+    for i in range(200):
+        for name in "ab":
+            world.submit(f"{name}-{i}", constraints=constraints(preferred={"n": name}))
+    world.flush()
+    # A call gives out 256; for the rest there is room, and the next tick.
+    world.open("s1", declaration=Declaration([("workflow:x", 1)], max=1000))
+    assert len(world.held("s1")) == 256
+    world.gather()
+    for name in "abc":
+        world.submit(f"late-{name}", constraints=constraints(preferred={"n": name}))
+    world.flush()
+    late = [world.run(f"late-{name}")["status"] for name in "abc"]
+    assert late == ["pending", "pending", "running"]
+    world.tick()
+    assert len(world.held("s1")) == 403
+    world.sound()

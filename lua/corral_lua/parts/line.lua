@@ -4,7 +4,8 @@
 -- robin over those with something placeable (nginx's algorithm), flows by start-time
 -- fair queueing (Goyal et al., 1996).
 
-local WALK = 32
+-- Classes that are looked at together: few at first, as nearly always the first is the one.
+local GLANCE, WALK = 2, 32
 
 -- Flows of one band whose virtual time is remembered. Beyond it the least are forgotten,
 -- who start at the band's clock again and gain the least by it.
@@ -108,7 +109,7 @@ local function count(u, kind, class, band, by)
   if not counts then counts = {}; u.queue[kind] = counts end
   local field = class .. ' ' .. band
   counts[field] = (counts[field] or 0) + by
-  u.waiting[class] = line.waiting(u, kind, class) + by
+  if u.waiting[class] then u.waiting[class] = u.waiting[class] + by end
 end
 
 -- Runs of the kind that waited when the call began.
@@ -121,16 +122,34 @@ function line.listed(u, kind)
   return known
 end
 
--- Runs of the class that wait, in all bands.
+local WHOLE = 512
+
+-- Counts of waiting runs as the store has them: those of the fields, or all of the kind when a
+-- call asks for a second class and there are not too many.
+local function counts_of(u, kind, fields)
+  local lines, key = u.lines, keys.queue(u, kind)
+  if lines.asked[kind] and not lines.queues[kind] and call('HLEN', key) <= WHOLE then
+    lines.queues[kind] = as_table(call('HGETALL', key))
+  end
+  lines.asked[kind] = true
+  if lines.queues[kind] then return lines.queues[kind] end
+  local counts = {}
+  for i, n in ipairs(call('HMGET', key, unpack(fields))) do counts[fields[i]] = n end
+  return counts
+end
+
+-- Runs of the class that wait, in all bands, with what this call has changed.
 function line.waiting(u, kind, class)
   local known = u.waiting[class]
   if known then return known end
-  if line.listed(u, kind) == 0 then return 0 end
-  local fields = {}
-  for band = 0, BANDS - 1 do fields[band + 1] = class .. ' ' .. band end
-  local total = 0
-  for _, n in ipairs(call('HMGET', keys.queue(u, kind), unpack(fields))) do
-    total = total + tonumber(n or 0)
+  local fields, changed, total = {}, u.queue[kind] or {}, 0
+  for band = 0, BANDS - 1 do
+    fields[band + 1] = class .. ' ' .. band
+    total = total + (changed[fields[band + 1]] or 0)
+  end
+  if line.listed(u, kind) > 0 then
+    local counts = counts_of(u, kind, fields)
+    for _, field in ipairs(fields) do total = total + tonumber(counts[field] or 0) end
   end
   u.waiting[class] = total
   return total
@@ -201,9 +220,9 @@ end
 -- The first class of a band, by virtual time, that the session can take; the walk is
 -- made again after a correction, which can move a class back at most once per flow.
 local function walk(u, kind, band, s, pool)
-  local key, start = keys.line(u, kind, band), 0
+  local key, start, some = keys.line(u, kind, band), 0, GLANCE
   while true do
-    local ids = call('ZRANGE', key, start, start + WALK - 1)
+    local ids = call('ZRANGE', key, start, start + some - 1)
     if #ids == 0 then return nil end
     local moved = false
     for _, id in ipairs(ids) do
@@ -213,7 +232,7 @@ local function walk(u, kind, band, s, pool)
         break
       end
     end
-    start = moved and 0 or start + WALK
+    start, some = moved and 0 or start + some, WALK
   end
 end
 
