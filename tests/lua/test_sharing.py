@@ -221,19 +221,19 @@ def test_a_session_finds_its_class_behind_those_that_it_does_not_fit(
 
 def test_who_comes_to_a_backlog_that_one_call_has_left_over_waits_behind_it(world: World) -> None:
     world.gather()
-    for i in range(200):
-        for name in "ab":
+    for i in range(40):
+        for name in "abcdefghij":
             world.submit(f"{name}-{i}", constraints=constraints(preferred={"n": name}))
     world.flush()
     # A call gives out 256; for the rest there is room, and the next tick.
     world.open("s1", declaration=Declaration([("workflow:x", 1)], max=1000))
     assert len(world.held("s1")) == 256
     world.gather()
-    for name in "abc":
+    for name in "abcdefghijk":
         world.submit(f"late-{name}", constraints=constraints(preferred={"n": name}))
     world.flush()
-    late = [world.run(f"late-{name}")["status"] for name in "abc"]
-    assert late == ["pending", "pending", "running"]
+    late = [world.run(f"late-{name}")["status"] for name in "abcdefghijk"]
+    assert late == ["pending"] * 10 + ["running"]
     world.tick()
-    assert len(world.held("s1")) == 403
+    assert len(world.held("s1")) == 411
     world.sound()

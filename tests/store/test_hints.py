@@ -55,11 +55,13 @@ async def listening(valkey: str) -> AsyncGenerator[Ear]:
     ear = Ear(valkey)
     running = asyncio.create_task(ear.hints.run())
     ear.hints.listen("n")
-    await ear.until(lambda: ear.listeners(MAIL) == 1)
-    yield ear
-    await cancel_all([running])
-    await ear.connection.close()
-    ear.store.close()
+    try:
+        await ear.until(lambda: ear.listeners(MAIL) == 1)
+        yield ear
+    finally:
+        await cancel_all([running])
+        await ear.connection.close()
+        ear.store.close()
 
 
 @pytest.fixture

@@ -122,16 +122,18 @@ function line.listed(u, kind)
   return known
 end
 
-local WHOLE = 512
+-- To ask for the counts of a class walks through those of all, so a call that asks for the eighth
+-- time reads them whole, unless there are too many.
+local ASKS, WHOLE = 8, 512
 
--- Counts of waiting runs as the store has them: those of the fields, or all of the kind when a
--- call asks for a second class and there are not too many.
+-- Counts of waiting runs as the store has them, those of the fields among them.
 local function counts_of(u, kind, fields)
   local lines, key = u.lines, keys.queue(u, kind)
-  if lines.asked[kind] and not lines.queues[kind] and call('HLEN', key) <= WHOLE then
+  local asks = (lines.asks[kind] or 0) + 1
+  lines.asks[kind] = asks
+  if asks == ASKS and call('HLEN', key) <= WHOLE then
     lines.queues[kind] = as_table(call('HGETALL', key))
   end
-  lines.asked[kind] = true
   if lines.queues[kind] then return lines.queues[kind] end
   local counts = {}
   for i, n in ipairs(call('HMGET', key, unpack(fields))) do counts[fields[i]] = n end
