@@ -1,4 +1,5 @@
-"""Submits made at the same moment: one call, and still each its own outcome and time."""
+"""Submits made at the same moment, or while one is on its way: one call, and still each its own
+outcome and time."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import grpc
 import pytest
 
 import corral
+from corral import submitting
 from corral_proto.v1 import common_pb2
 from corral_proto.v1 import orchestrator_pb2 as pb
 from tests.sdk.conftest import HubFactory
@@ -163,6 +165,83 @@ async def test_no_hub_in_time_is_said_to_each() -> None:
     async with corral.Client("127.0.0.1:1") as client:
         errors = await together(client, *some(3), timeout=0.3)
     assert [type(error) for error in errors] == [corral.NoHub] * 3
+
+
+class Slow(Calls):
+    """Holds the calls whose first run is "ahead" until the test lets them go."""
+
+    def __init__(self, hub: ScriptedHub) -> None:
+        super().__init__(hub)
+        self.called, self.go = threading.Event(), threading.Event()
+
+    def _hold(self, run_id: str) -> None:
+        if run_id == "ahead":
+            self.called.set()
+            self.go.wait(10)
+
+    def one(self, request: Any, context: Any) -> Any:
+        self._hold(request.run_id)
+        return super().one(request, context)
+
+    def many(self, request: Any, context: Any) -> Any:
+        self._hold(request.runs[0].run_id)
+        return super().many(request, context)
+
+
+async def test_what_comes_while_one_is_on_its_way_leaves_behind_it(
+    hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitting, "BEHIND_SECONDS", 60.0)
+    calls = Slow(hub)
+    async with corral.Client(hub.address) as client:
+        tasks = [asyncio.create_task(client.submit_workflow("w", run_id="ahead"))]
+        assert await asyncio.to_thread(calls.called.wait, 10)
+        for name in ("r0", "r1", "r2"):
+            tasks.append(asyncio.create_task(client.submit_workflow("w", run_id=name)))
+            # A turn each, so that none of them are of one moment.
+            await asyncio.sleep(0)
+        calls.go.set()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*tasks)
+    assert calls.seen == [["ahead"], ["r0", "r1", "r2"]]
+
+
+@pytest.mark.parametrize("ahead", ["one", "shared"])
+async def test_one_that_stays_away_is_not_waited_for(hub: ScriptedHub, ahead: str) -> None:
+    calls = Slow(hub)
+    async with corral.Client(hub.address) as client:
+        if ahead == "shared":
+            # From here on company is expected, so that the two below share a call.
+            await asyncio.gather(*(client.submit_workflow("w", run_id=f"r{n}") for n in range(3)))
+        names = ["ahead"] if ahead == "one" else ["ahead", "beside"]
+        held = [asyncio.create_task(client.submit_workflow("w", run_id=name)) for name in names]
+        try:
+            assert await asyncio.to_thread(calls.called.wait, 10)
+            async with asyncio.timeout(10):
+                await client.submit_workflow("w", run_id="behind")
+            assert not any(task.done() for task in held)
+        finally:
+            calls.go.set()
+        await asyncio.gather(*held)
+
+
+async def test_nothing_waits_for_a_list_of_runs(
+    hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitting, "BEHIND_SECONDS", 60.0)
+    calls = Slow(hub)
+    async with corral.Client(hub.address) as client:
+        listed = asyncio.create_task(
+            client.submit_workflows([corral.Submit("w", run_id="ahead"), *some(2)])
+        )
+        try:
+            assert await asyncio.to_thread(calls.called.wait, 10)
+            async with asyncio.timeout(10):
+                await client.submit_workflow("w", run_id="single")
+            assert not listed.done()
+        finally:
+            calls.go.set()
+        assert len(await listed) == 3
 
 
 class Held(Calls):

@@ -129,8 +129,9 @@ class Client:
         """Submits a run of a handler, or of a workflow by its name; see `SubmitOptions`.
 
         Returns when it is durable. What is submitted at the same moment, e.g. by tasks of one
-        `asyncio.gather`, goes to the hub in one call; each has its own outcome. Raises what is
-        under `SubmitRefused`, and `InvalidRequest`.
+        `asyncio.gather`, or while an earlier one is on its way, for at most 5 ms, goes to the hub
+        in one call; each has its own outcome. Raises what is under `SubmitRefused`, and
+        `InvalidRequest`.
         """
         submit: Submit[Any] = Submit(workflow, input, **options)
         response = await self._submitter.one(submit.request, self._limit(timeout))

@@ -1,9 +1,11 @@
-"""Puts submits that are made at the same moment into one call.
+"""Puts submits into one call that are made at the same moment, or while another is on its way.
 
-Those of one turn of the event loop go together, e.g. all of an `asyncio.gather`. So nothing waits
-for others to come, and many tasks that submit one run each cost a hub little more than one list
-of runs: whoever was answered together asks again together. Where none has had company for a while,
-one goes at once, which saves it the turn.
+Those of one turn of the event loop go together, e.g. all of an `asyncio.gather`, and whoever was
+answered together asks again together. What comes while a submit is on its way leaves behind it, as
+the calls of a group commit do: so the more there is to do, the more goes in one call, which costs
+a hub little more than a call for one run. None waits longer than BEHIND_SECONDS, and none for a
+list of runs. Where none has had company for a while and none is on its way, one goes at once, which
+saves it the turn.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ _MANY = Method[pb.SubmitWorkflowsRequest, pb.SubmitWorkflowsResponse](
 
 # Submits in a row without company, after which none is expected.
 LONELY = 16
+# How long a submit waits at most for one that is on its way.
+BEHIND_SECONDS = 0.005
 
 
 class Submitter:
@@ -35,7 +39,8 @@ class Submitter:
     def __init__(self, hubs: Hubs) -> None:
         self._hubs = hubs
         self._asked: list[_Asked] = []
-        # Calls on their way, and submits without company since the last that had some.
+        self._leaving: asyncio.Handle | None = None
+        # Submits on their way, and those without company since the last that had some.
         self._flying = 0
         self._lonely = LONELY
 
@@ -47,7 +52,7 @@ class Submitter:
         if self._lonely >= LONELY and not self._flying:
             return await self._alone(request, timeout)
         if not self._asked:
-            asyncio.get_running_loop().call_soon(self._leave)
+            self._expect()
         asked = _Asked(request, timeout)
         self._asked.append(asked)
         try:
@@ -65,18 +70,14 @@ class Submitter:
         try:
             return await self._hubs.call(_ONE, request, timeout)
         finally:
-            self._flying -= 1
+            self._landed()
 
     async def many(
         self, requests: Sequence[pb.SubmitWorkflowRequest], timeout: float
     ) -> Sequence[pb.SubmitWorkflowsResponse.Item]:
         """Makes one call; gives a verdict for each run, in order."""
         call = pb.SubmitWorkflowsRequest(runs=requests)
-        self._flying += 1
-        try:
-            items = (await self._hubs.call(_MANY, call, timeout)).items
-        finally:
-            self._flying -= 1
+        items = (await self._hubs.call(_MANY, call, timeout)).items
         if len(items) != len(requests):
             raise InternalHubError(
                 f"The hub answered for {len(items)} of {len(requests)} runs; what became of them "
@@ -84,15 +85,39 @@ class Submitter:
             )
         return items
 
+    async def together(
+        self, requests: Sequence[pb.SubmitWorkflowRequest], timeout: float
+    ) -> Sequence[pb.SubmitWorkflowsResponse.Item]:
+        """As `many`, for submits that were made one by one."""
+        self._flying += 1
+        try:
+            return await self.many(requests, timeout)
+        finally:
+            self._landed()
+
+    def _expect(self) -> None:
+        """What is asked leaves in the next turn, or behind what is on its way."""
+        loop = asyncio.get_running_loop()
+        if self._flying:
+            self._leaving = loop.call_later(BEHIND_SECONDS, self._leave)
+        else:
+            self._leaving = loop.call_soon(self._leave)
+
+    def _landed(self) -> None:
+        self._flying -= 1
+        if self._asked and self._leaving is not None and not self._flying:
+            self._leaving.cancel()
+            self._expect()
+
     def _leave(self) -> None:
-        """Sends what was asked in this turn, in one call what has the same time."""
+        """Sends what was asked until now, in one call what has the same time."""
         by_time: dict[float, list[_Asked]] = {}
         for asked in self._asked:
             # Else its task was cancelled already.
             if not asked.answer.done():
                 by_time.setdefault(asked.timeout, []).append(asked)
         self._lonely = 0 if len(self._asked) > 1 else self._lonely + 1
-        self._asked = []
+        self._asked, self._leaving = [], None
         for timeout, group in by_time.items():
             rest = iter(group)
             for batch in batches([asked.request for asked in group]):
@@ -104,7 +129,7 @@ class Submitter:
 
 
 class _Asked:
-    """One submit that was made in this turn of the loop."""
+    """One submit that has not left yet, or that shares a call."""
 
     __slots__ = ("answer", "request", "shared", "timeout")
 
@@ -152,7 +177,7 @@ class _Shared:
 
     async def _call(self, submitter: Submitter, timeout: float) -> None:
         try:
-            items = await submitter.many([asked.request for asked in self._part], timeout)
+            items = await submitter.together([asked.request for asked in self._part], timeout)
             for asked, item in zip(self._part, items, strict=True):
                 asked.answered(item)
         except Exception as error:
