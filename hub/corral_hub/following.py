@@ -7,7 +7,6 @@ says which numbers are gone. Events of the run are those of `subscriptions.py`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from corral_hub import names
 from corral_hub.errors import InvalidRequest
 from corral_hub.relays import Batch, Listener, Relays, decode
 from corral_hub.subscriptions import TERMINAL, Gap, Quiet, Seen, Subscriptions
+from corral_hub.waking import Woken
 from corral_store.transitions import Transitions
 
 # How long nothing may come before what is kept is looked at: pub/sub is only speed.
@@ -110,8 +110,8 @@ class Following:
         Raises RunNotFound, and InvalidRequest for a cursor that is none.
         """
         position = Position(*parse_cursor(ephemeral_cursor))
-        woken = asyncio.Event()
-        listener = Listener(woken)
+        woken = Woken(POLL_SECONDS)
+        listener = Listener(woken.set)
         tail = _Tail(transitions, run, position, listener)
         events = self._subscriptions.run(transitions, run, cursor)
         coming: asyncio.Task[Seen | Gap | Quiet | None] | None = None
@@ -123,8 +123,7 @@ class Following:
                 if coming is None:
                     coming = asyncio.create_task(anext(events, None), name=f"events of {run}")
                     coming.add_done_callback(lambda _: woken.set())
-                quiet = not await _woken(woken)
-                woken.clear()
+                quiet = not await woken.wait()
                 for item in await tail.news(look=quiet):
                     yield item
                 if not coming.done():
@@ -138,6 +137,7 @@ class Following:
                 yield event
         finally:
             self._relays.remove(transitions.namespace, run, listener)
+            woken.close()
             if coming is not None:
                 coming.cancel()
                 await asyncio.wait([coming])
@@ -212,15 +212,6 @@ def _joined(found: list[Ephemeral]) -> list[Ephemeral]:
         else:
             out.append(item)
     return out
-
-
-async def _woken(woken: asyncio.Event) -> bool:
-    """False when nothing has come for a while."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(POLL_SECONDS):
-            await woken.wait()
-            return True
-    return False
 
 
 def parse_cursor(cursor: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -47,21 +48,21 @@ def decode(raw: bytes) -> Batch:
 
 
 class Listener:
-    """The queue of one subscriber; `woken` is set whenever there is something to do.
+    """The queue of one subscriber; `wake` is called whenever there is something to do.
 
     `lost` says why what is kept must be read: "slow" (the queue was full), "relay" (what was
     published may not have come), or "" for no reason.
     """
 
-    def __init__(self, woken: asyncio.Event) -> None:
+    def __init__(self, wake: Callable[[], None]) -> None:
         self.lost = ""
-        self._woken = woken
+        self._wake = wake
         self._queue: deque[Batch] = deque()
         self._bytes = 0
 
     def give(self, batch: Batch) -> None:
         """Queues a batch, or drops all when there is no room."""
-        self._woken.set()
+        self._wake()
         if self.lost == "slow":
             return
         if len(self._queue) >= QUEUE_BATCHES or self._bytes + batch.size > QUEUE_BYTES:
@@ -75,7 +76,7 @@ class Listener:
     def doubt(self) -> None:
         """What was published meanwhile may be lost."""
         self.lost = self.lost or "relay"
-        self._woken.set()
+        self._wake()
 
     def take(self) -> tuple[list[Batch], str]:
         """Gives what is queued, and why more must be read."""

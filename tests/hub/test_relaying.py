@@ -269,7 +269,7 @@ async def test_no_retry_after_chunk_reaches_the_store(streaming: Streaming) -> N
 
 def test_the_queue_of_a_subscriber_that_takes_nothing_is_bounded() -> None:
     woken = asyncio.Event()
-    listener = Listener(woken)
+    listener = Listener(woken.set)
     for number in range(QUEUE_BATCHES + 1):
         listener.give(Batch("r", "1", 1, number + 1, 1, 10, []))
     assert listener.take() == ([], "slow")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import queue
 import threading
+import time
 from typing import Any
 
 import anyio
@@ -11,13 +14,14 @@ import anyio.lowlevel
 import pytest
 
 from corral.session.messages import Output
-from corral.spool import FLUSH_MS, KEPT_BYTES, LOG_BYTES, SPOOL_BYTES, Spools
+from corral.spool import FLUSH_MS, KEPT_BYTES, LOG_BYTES, SLICE_MS, SPOOL_BYTES, Spools
 from corral_proto.v1 import worker_pb2
 from tests.sdk.session_world import World
 
 pytestmark = pytest.mark.anyio
 
 Message = worker_pb2.WorkerMessage
+SECONDS = 20.0
 
 
 def told(messages: list[Message]) -> list[tuple[int, list[tuple[str, Any]]]]:
@@ -54,23 +58,73 @@ def flushed(clock: Clock, now: float) -> None:
 
 
 def test_what_follows_within_20_ms_leaves_together(clock: Clock) -> None:
-    flushed(clock, 100)
-    clock.spool.put_sync(b"1")
     other = clock.spools.of("other", "1")
-    other.put_sync(b"2")
+    clock.spool.put_sync(b"0")
+    other.put_sync(b"0")
+    assert clock.woken == 1
+    assert len(clock.spools.due(100, [])) == 2
+    clock.spool.put_sync(b"1")
     assert clock.woken == 2
     assert clock.spools.due(101, []) == []
     assert clock.spools.next_flush() == 100 + FLUSH_MS
+    # Its time is planned already.
+    other.put_sync(b"2")
     clock.spool.put_sync(b"3")
+    assert clock.woken == 2
     assert clock.spools.due(119, []) == []
     assert told(clock.spools.due(120, [])) == [
-        (1, [("chunk", 1), ("chunk", 3)]), (1, [("chunk", 2)])
+        (2, [("chunk", 1), ("chunk", 3)]), (2, [("chunk", 2)])
     ]  # fmt: skip
     assert clock.spools.next_flush() is None
-    clock.spool.put_sync(b"4")
-    assert clock.woken == 3
-    assert clock.spools.due(130, []) == []
-    assert told(clock.spools.due(150, [])) == [(3, [("chunk", 4)])]
+
+
+def test_who_has_been_quiet_waits_a_slice_at_most_behind_others(clock: Clock) -> None:
+    quiet = clock.spools.of("quiet", "1")
+    flushed(clock, 100)
+    clock.spool.put_sync(b"1")
+    assert clock.spools.due(101, []) == []
+    assert clock.spools.next_flush() == 100 + SLICE_MS
+    quiet.put_sync(b"2")
+    assert told(clock.spools.due(110, [])) == [(1, [("chunk", 1)]), (1, [("chunk", 2)])]
+    clock.spool.put_sync(b"3")
+    assert clock.spools.due(111, []) == []
+    assert clock.spools.next_flush() == 110 + FLUSH_MS
+    woken = clock.woken
+    late = clock.spools.of("late", "1")
+    late.put_sync(b"4")
+    assert clock.woken == woken + 1
+    assert clock.spools.due(112, []) == []
+    assert told(clock.spools.due(120, [])) == [(1, [("chunk", 4)])]
+    assert clock.spools.next_flush() == 110 + FLUSH_MS
+    assert told(clock.spools.due(130, [])) == [(2, [("chunk", 3)])]
+
+
+def test_no_word_of_any_thread_is_left_behind() -> None:
+    spools = Spools()
+    awake: queue.SimpleQueue[None] = queue.SimpleQueue()
+    spools.wake = lambda: awake.put(None)
+
+    def speak(thread: int) -> None:
+        for number in range(400):
+            spools.of(f"{thread}-{number % 7}", "1").put_sync(b"1")
+            time.sleep(0.0002 * (number % 3))
+
+    threads = [threading.Thread(target=speak, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    heard = 0
+    ends = time.monotonic() + SECONDS
+    while heard < 4 * 400:
+        # As the session's thread does: nothing but a call or a planned moment wakes it.
+        flush = spools.next_flush()
+        now = time.monotonic()
+        assert now < ends, f"{heard} of 1600 parts were sent"
+        with contextlib.suppress(queue.Empty):
+            awake.get(timeout=ends - now if flush is None else max(0, flush / 1000 - now))
+        sent = spools.due(time.monotonic() * 1000, [])
+        heard += sum(len(message.ephemeral.items) for message in sent)
+    for thread in threads:
+        thread.join()
 
 
 def test_after_20_quiet_ms_the_first_word_leaves_at_once(clock: Clock) -> None:

@@ -61,22 +61,26 @@ class Position:
     """Up to where a subscription has everything; `cursor` is what a hub is told."""
 
     def __init__(self) -> None:
-        self.cursor = ""
         self._fence = ""
         self._number = 0
         # A gap at the beginning of another attempt.
         self._held: tuple[str, ChunkGap] | None = None
 
+    @property
+    def cursor(self) -> str:
+        """Where a hub goes on; "" before anything was given."""
+        return f"{self._fence}-{self._number}" if self._fence else ""
+
     def read(self, batch: common_pb2.EphemeralEvents) -> Iterator[Ephemeral]:
         """Gives what of a batch is new. The position is behind each when it is given."""
         yield from self._attempt(batch.fence, batch.attempt)
-        number = batch.first
+        number, run_id, attempt = batch.first, batch.run_id, batch.attempt
         for item in batch.items:
             if number > self._number:
-                self._at(number)
+                self._number = number
                 yield EphemeralEvent(
-                    run_id=batch.run_id,
-                    attempt=batch.attempt,
+                    run_id=run_id,
+                    attempt=attempt,
                     number=number,
                     type=item.type,
                     payload=encoding.decode(item.payload),
@@ -92,7 +96,7 @@ class Position:
             return
         self._fence = gap.fence
         if gap.last > self._number:
-            self._at(gap.last)
+            self._number = gap.last
             yield missing
 
     def rest(self) -> Iterator[Ephemeral]:
@@ -110,9 +114,5 @@ class Position:
             yield StreamRestarted(attempt=attempt)
         held, self._held = self._held, None
         if held is not None and held[0] == fence:
-            self._at(held[1].last)
+            self._number = held[1].last
             yield held[1]
-
-    def _at(self, number: int) -> None:
-        self._number = number
-        self.cursor = f"{self._fence}-{number}"

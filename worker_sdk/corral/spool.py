@@ -24,8 +24,11 @@ URGENT_BYTES = 4 * 1024
 BATCH_ITEMS = 256
 BATCH_BYTES = 64 * 1024
 KEPT_BYTES = 64 * 1024
-# Between two times at which something is sent; who has been quiet for so long is sent at once.
+# Between two times at which something of an attempt is sent; who has been quiet for so long is
+# sent at once.
 FLUSH_MS = 20
+# Between two times at which something of any is sent: a frame costs more than what is in it.
+SLICE_MS = 10
 
 Item = tuple[str, bytes]
 Key = tuple[str, str]
@@ -54,7 +57,7 @@ class Sink(Protocol):
 class Spool:
     """The spool of one attempt. What is put in after `close` is dropped."""
 
-    def __init__(self, key: Key, speak: Callable[[bool], None]) -> None:
+    def __init__(self, key: Key, speak: Callable[[Spool, bool], None]) -> None:
         self._key = key
         self._speak = speak
         self._lock = threading.Lock()
@@ -65,7 +68,9 @@ class Spool:
         self._progress: bytes | None = None
         self._room: Flag | None = None
         self._closed = False
-        # The session's thread alone: numbers, and what has been sent.
+        self._waits = False
+        # Written by the session's thread alone: when something was sent, numbers, and what.
+        self.sent_at = -math.inf
         self._number = 0
         self._sent: deque[worker_pb2.WorkerMessage] = deque()
         self._sent_bytes = 0
@@ -91,7 +96,9 @@ class Spool:
             self._say_dropped()
             self._log_bytes += len(payload)
             self._append("log", payload)
-        self._speak(False)
+            first, self._waits = not self._waits, True
+        if first:
+            self._speak(self, False)
 
     def progress(self, payload: bytes) -> None:
         """Says how far the attempt is; the latest word counts."""
@@ -99,7 +106,9 @@ class Spool:
             if self._closed:
                 return
             self._progress = payload
-        self._speak(False)
+            first, self._waits = not self._waits, True
+        if first:
+            self._speak(self, False)
 
     def close(self) -> None:
         """Nobody wants to hear more: lets go of what is there, and of who waits for room."""
@@ -118,6 +127,7 @@ class Spool:
                 self._progress = None
             self._say_dropped()
             items, self._items = self._items, []
+            self._waits = False
             self._make_room()
         messages: list[worker_pb2.WorkerMessage] = []
         at = 0
@@ -141,12 +151,12 @@ class Spool:
             if self._bytes >= SPOOL_BYTES:
                 self._room = self._room or Flag()
                 return self._room
-            first = not self._items
+            first, self._waits = not self._waits, True
             before, self._bytes = self._bytes, self._bytes + len(payload)
             self._items.append(("chunk", payload))
             urgent = before < URGENT_BYTES <= self._bytes
         if first or urgent:
-            self._speak(urgent)
+            self._speak(self, urgent)
         return None
 
     def _append(self, type_: str, payload: bytes) -> None:
@@ -183,10 +193,10 @@ class Spool:
 
 
 class Spools:
-    """The spools of one worker by attempt, and when they are emptied.
+    """The spools of one worker by attempt, and when each is emptied.
 
-    `wake` is called on any thread when there is something to send; `has_room` is asked on the
-    session's thread whether more can be sent now.
+    `wake` is called on any thread when something is to be sent earlier than was planned;
+    `has_room` is asked on the session's thread whether more can be sent now.
     """
 
     def __init__(self) -> None:
@@ -194,8 +204,10 @@ class Spools:
         self.has_room: Callable[[], bool] = _always
         self._lock = threading.Lock()
         self._spools: dict[Key, Spool] = {}
-        self._spoken = False
+        # Those in which something waits; one may stand there twice, or be empty by now.
+        self._waiting: deque[Spool] = deque()
         self._urgent = False
+        self._earlier = False
         self._flush_at: float | None = None
         self._flushed_at = -math.inf
 
@@ -220,25 +232,44 @@ class Spools:
         return self._flush_at
 
     def due(self, now: float, ending: list[Key]) -> list[worker_pb2.WorkerMessage]:
-        """Gives what is to be sent now: all of it when its time has come, and all of those
-        attempts whose end is about to be said."""
-        if not self._spoken:
+        """Gives what is to be sent now: of those attempts whose time has come, and of those
+        whose end is about to be said."""
+        # First, so that what is said from here on wakes the session again.
+        earlier, self._earlier = self._earlier, False
+        if not self._waiting:
             return []
-        if self._flush_at is None or self._urgent:
-            self._flush_at = now if self._urgent else max(now, self._flushed_at + FLUSH_MS)
+        if self._urgent:
+            self._flush_at = now
+        elif self._flush_at is None or earlier:
+            self._flush_at = self._next(now)
         if now < self._flush_at:
             return self._of(ending)
-        self._urgent = False
         if not self.has_room():
-            self._flush_at = now + FLUSH_MS
+            self._urgent, self._flush_at = False, now + FLUSH_MS
             return self._of(ending)
-        # Before anything is taken: what is said from here on wakes the session again.
-        self._flush_at, self._flushed_at, self._spoken = None, now, False
-        return [message for spool in self._all() for message in spool.take()]
+        urgent, self._urgent = self._urgent, False
+        # Before anything is taken: what comes from here on does not wait for a plan that is over.
+        self._flush_at, self._flushed_at = None, now
+        messages: list[worker_pb2.WorkerMessage] = []
+        later: list[Spool] = []
+        for _ in range(len(self._waiting)):
+            spool = self._waiting.popleft()
+            if urgent or spool.sent_at + FLUSH_MS <= now:
+                spool.sent_at = now
+                messages += spool.take()
+            else:
+                later.append(spool)
+        messages += self._of(ending)
+        self._waiting.extend(later)
+        if self._waiting:
+            self._flush_at = self._next(now)
+        return messages
 
     def again(self) -> list[worker_pb2.WorkerMessage]:
         """Gives what may not have arrived over an earlier stream, and all that has waited."""
-        self._flush_at, self._spoken, self._urgent = None, False, False
+        self._earlier = self._urgent = False
+        self._flush_at = None
+        self._waiting.clear()
         return [message for spool in self._all() for message in (*spool.sent(), *spool.take())]
 
     def pause(self) -> None:
@@ -250,6 +281,12 @@ class Spools:
         for spool in self._all():
             spool.close()
 
+    def _next(self, now: float) -> float:
+        """When the first of those that wait may be sent."""
+        # A copy, as handlers' threads add to it.
+        first = min(spool.sent_at for spool in list(self._waiting))
+        return max(now, first + FLUSH_MS, self._flushed_at + SLICE_MS)
+
     def _all(self) -> list[Spool]:
         with self._lock:
             return list(self._spools.values())
@@ -259,13 +296,17 @@ class Spools:
             spools = [self._spools[key] for key in ending if key in self._spools]
         return [message for spool in spools for message in spool.take()]
 
-    def _speak(self, urgent: bool) -> None:
-        # Once for all that is said until the next flush: a wake-up costs more than a part.
-        if self._spoken and (self._urgent or not urgent):
-            return
-        self._spoken = True
+    def _speak(self, spool: Spool, urgent: bool) -> None:
+        """Something new waits; a wake-up costs more than a part, so only when it is needed."""
+        self._waiting.append(spool)
         self._urgent = self._urgent or urgent
-        self.wake()
+        # Read behind that, as the session forgets its plan before it takes anything.
+        planned = self._flush_at
+        if urgent or planned is None or spool.sent_at + FLUSH_MS < planned:
+            # Else the session is on its way already.
+            woken, self._earlier = self._earlier, True
+            if not woken:
+                self.wake()
 
 
 def _size(message: worker_pb2.WorkerMessage) -> int:

@@ -21,6 +21,7 @@ from corral.calls import SERVICE, Hubs
 from corral.errors import ClientClosed, CorralError, Unavailable
 from corral.filters import RunFilter
 from corral.records import Event, GapInEvents, RunSnapshot, event_from_wire, run_from_wire
+from corral.silence import Silence
 from corral_proto.v1 import orchestrator_pb2
 
 # Hubs ping every 15 s: three missing ones are a dead stream.
@@ -197,11 +198,12 @@ class Messages:
         ends = time.monotonic() + self._timeout
         while True:
             address = self._hubs.current
+            silence = Silence(self.cancel)
             try:
                 self._call = self._open()
                 received = aiter(self._call)
                 while True:
-                    message = await self._read(received, ends if failed else None)
+                    message = await self._read(received, silence, ends if failed else None)
                     failed = 0
                     yield message
             except (_Interrupted, grpc.aio.AioRpcError) as error:
@@ -215,6 +217,8 @@ class Messages:
                 delay = self._hubs.pause(failed)
                 if time.monotonic() + delay >= ends:
                     raise self._given_up(error, address) from error
+            finally:
+                silence.close()
             await anyio.sleep(delay)
 
     def cancel(self) -> None:
@@ -231,20 +235,26 @@ class Messages:
         )
         return stream(self._request(), metadata=self._hubs.metadata)
 
-    async def _read(self, received: AsyncIterator[Any], ends: float | None) -> Any:
+    async def _read(
+        self, received: AsyncIterator[Any], silence: Silence, ends: float | None
+    ) -> Any:
         limit = SILENCE_SECONDS
         if ends is not None:
             limit = min(limit, max(ends - time.monotonic(), 0.001))
-        with anyio.move_on_after(limit):
-            try:
-                return await anext(received)
-            except StopAsyncIteration:
-                pass
-            except asyncio.CancelledError:
-                if self._hubs.cut_by_close():
-                    raise ClientClosed from None
-                raise
-        raise _Interrupted
+        silence.begin(limit)
+        try:
+            return await anext(received)
+        except StopAsyncIteration:
+            raise _Interrupted from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if silence.broken and task is not None and not task.cancelling():
+                raise _Interrupted from None
+            if self._hubs.cut_by_close():
+                raise ClientClosed from None
+            raise
+        finally:
+            silence.end()
 
     def _given_up(self, error: Exception, address: Address) -> CorralError:
         if isinstance(error, grpc.aio.AioRpcError):

@@ -1,0 +1,51 @@
+"""Notices that nothing comes: one timer for many waits.
+
+A timer of its own for each message is a tenth of what a subscriber does for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class Silence:
+    """Calls `cut` once a wait has lasted as long as it may; `broken` tells that it has.
+
+    All methods belong to one event loop.
+    """
+
+    def __init__(self, cut: Callable[[], object]) -> None:
+        self.broken = False
+        self._cut = cut
+        self._loop = asyncio.get_running_loop()
+        self._until: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, seconds: float) -> None:
+        """A wait begins that may last so long."""
+        self._until = self._loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._until:
+            self.close()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._until, self._look)
+
+    def end(self) -> None:
+        """What was waited for is there; the time until the next wait counts for nobody."""
+        self._until = None
+
+    def close(self) -> None:
+        """Lets go of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._until is None:
+            return
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._look)
+        else:
+            self.broken = True
+            self._cut()
