@@ -1,6 +1,6 @@
 """An event that is also over when nothing has come for a while: one timer for many waits.
 
-A timer of its own for each wait is a twelfth of what a hub does for a subscriber's message.
+A timer of its own for each wait is a fifteenth of what a hub does for a subscriber's message.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ class Woken:
     async def wait(self) -> bool:
         """Waits until it is set, or was since the last wait; false when nobody called in time."""
         self._until = self._loop.time() + self._seconds
+        if not self._called:
+            # The timer may have rung since the last wait.
+            self._event.clear()
         if self._timer is None:
             self._timer = self._loop.call_at(self._until, self._look)
         await self._event.wait()

@@ -52,3 +52,16 @@ async def test_a_call_between_two_waits_is_none_of_silence() -> None:
         assert await woken.wait()
         assert not await woken.wait()
     woken.close()
+
+
+async def test_time_in_which_nobody_waits_is_no_silence() -> None:
+    woken = Woken(0.2)
+    loop = asyncio.get_running_loop()
+    woken.set()
+    assert await woken.wait()
+    await asyncio.sleep(0.3)
+    began = loop.time()
+    with anyio.fail_after(SECONDS):
+        assert not await woken.wait()
+    assert loop.time() - began >= 0.2
+    woken.close()

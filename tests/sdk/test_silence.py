@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import corral
@@ -20,7 +22,7 @@ from tests.sdk.conftest import HubFactory
 
 pytestmark = pytest.mark.anyio
 
-SILENCE_SECONDS = 0.3
+SILENCE_SECONDS = 0.8
 SECONDS = 10.0
 
 
@@ -92,18 +94,51 @@ async def test_a_slow_subscriber_is_no_silent_hub(place: Place) -> None:
     assert place.other.asked == ["1-2"]
 
 
-@pytest.mark.parametrize("scope", [anyio.move_on_after, asyncio.timeout])
-async def test_who_gives_up_is_not_taken_for_a_silent_hub(place: Place, scope: Any) -> None:
-    async def late() -> str:
+async def test_a_silent_hub_is_left_also_while_a_cancelled_task_cleans_up(place: Place) -> None:
+    async def clean_up() -> list[int]:
         try:
-            if scope is asyncio.timeout:
-                async with asyncio.timeout(SILENCE_SECONDS / 3):
-                    await numbers(place)
-            else:
-                with anyio.move_on_after(SILENCE_SECONDS / 3):
-                    await numbers(place)
-        except TimeoutError:
-            pass
+            await anyio.sleep_forever()
+        except asyncio.CancelledError:
+            return await numbers(place)
+        raise AssertionError
+
+    task = asyncio.create_task(clean_up())
+    await anyio.lowlevel.checkpoint()
+    task.cancel()
+    with anyio.fail_after(SECONDS):
+        assert await task == [1, 2, 3]
+
+
+async def test_who_gives_up_as_the_silence_breaks_has_given_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Both(Silence):
+        def __init__(self, cut: Callable[[], object]) -> None:
+            super().__init__(lambda: (cut(), task.cancel()))
+
+    monkeypatch.setattr(subscription, "Silence", Both)
+    task = asyncio.create_task(numbers(place))
+    await asyncio.wait([task], timeout=SECONDS)
+    assert task.cancelled()
+    assert place.other.asked == []
+
+
+@pytest.mark.parametrize("how", ["anyio", "asyncio"])
+async def test_who_gives_up_is_not_taken_for_a_silent_hub(place: Place, how: str) -> None:
+    async def two(give_up: Callable[[], object]) -> None:
+        async for event in place.client.subscribe_run_events("r"):
+            assert isinstance(event, corral.Event)
+            if event.number == 2:
+                give_up()
+
+    async def late() -> str:
+        if how == "anyio":
+            with anyio.CancelScope() as scope:
+                await two(scope.cancel)
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SECONDS) as timeout:
+                    await two(lambda: timeout.reschedule(0))
         return "over"
 
     # In a task of its own, or a cancellation that goes too far ends the one of the tests.

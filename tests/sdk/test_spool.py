@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import queue
 import threading
@@ -14,7 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from corral.session.messages import Output
-from corral.spool import FLUSH_MS, KEPT_BYTES, LOG_BYTES, SLICE_MS, SPOOL_BYTES, Spools
+from corral.spool import FLUSH_MS, KEPT_BYTES, LOG_BYTES, SLICE_MS, SPOOL_BYTES, Spool, Spools
 from corral_proto.v1 import worker_pb2
 from tests.sdk.session_world import World
 
@@ -84,7 +83,10 @@ def test_who_has_been_quiet_waits_a_slice_at_most_behind_others(clock: Clock) ->
     clock.spool.put_sync(b"1")
     assert clock.spools.due(101, []) == []
     assert clock.spools.next_flush() == 100 + SLICE_MS
+    woken = clock.woken
     quiet.put_sync(b"2")
+    # Nothing can leave before what is planned already.
+    assert clock.woken == woken
     assert told(clock.spools.due(110, [])) == [(1, [("chunk", 1)]), (1, [("chunk", 2)])]
     clock.spool.put_sync(b"3")
     assert clock.spools.due(111, []) == []
@@ -97,6 +99,17 @@ def test_who_has_been_quiet_waits_a_slice_at_most_behind_others(clock: Clock) ->
     assert told(clock.spools.due(120, [])) == [(1, [("chunk", 4)])]
     assert clock.spools.next_flush() == 110 + FLUSH_MS
     assert told(clock.spools.due(130, [])) == [(2, [("chunk", 3)])]
+
+
+def test_many_that_have_fallen_into_step_leave_in_two_halves(clock: Clock) -> None:
+    many = [clock.spools.of(f"of-many-{number}", "1") for number in range(20)]
+    for now in (100, 120, 140):
+        for spool in many:
+            spool.put_sync(b"1")
+        assert len(clock.spools.due(now, [])) == 10
+        assert clock.spools.next_flush() == now + SLICE_MS
+        assert len(clock.spools.due(now + SLICE_MS, [])) == 10
+        assert clock.spools.next_flush() is None
 
 
 def test_no_word_of_any_thread_is_left_behind() -> None:
@@ -119,8 +132,10 @@ def test_no_word_of_any_thread_is_left_behind() -> None:
         flush = spools.next_flush()
         now = time.monotonic()
         assert now < ends, f"{heard} of 1600 parts were sent"
-        with contextlib.suppress(queue.Empty):
+        try:
             awake.get(timeout=ends - now if flush is None else max(0, flush / 1000 - now))
+        except queue.Empty:
+            assert flush is not None, f"nobody woke the session; {heard} of 1600 parts were sent"
         sent = spools.due(time.monotonic() * 1000, [])
         heard += sum(len(message.ephemeral.items) for message in sent)
     for thread in threads:
@@ -134,13 +149,24 @@ def test_after_20_quiet_ms_the_first_word_leaves_at_once(clock: Clock) -> None:
     assert told(clock.spools.due(100 + FLUSH_MS, [])) == [(2, [("chunk", 2)])]
 
 
-def test_4_kib_wait_no_longer(clock: Clock) -> None:
-    flushed(clock, 99)
+def test_4_kib_wait_no_longer_and_let_others_wait(clock: Clock) -> None:
+    other = clock.spools.of("other", "1")
+    other.put_sync(b"1")
+    assert len(clock.spools.due(99, [])) == 1
     clock.spool.put_sync(b"1")
+    other.put_sync(b"2")
     assert clock.spools.due(100, []) == []
+    woken = clock.woken
     clock.spool.put_sync(b'"' + b"x" * 4096 + b'"')
-    assert clock.woken == 3
-    assert len(clock.spools.due(101, [])) == 1
+    assert clock.woken == woken + 1
+    assert [first for first, _ in told(clock.spools.due(101, []))] == [1]
+    assert clock.spools.next_flush() == 99 + FLUSH_MS
+    assert told(clock.spools.due(119, [])) == [(2, [("chunk", 2)])]
+    # Once it has been sent it has no more than others.
+    clock.spool.put_sync(b"3")
+    assert clock.spools.due(121, []) == []
+    assert clock.spools.next_flush() == 119 + SLICE_MS
+    assert told(clock.spools.due(129, [])) == [(3, [("chunk", 3)])]
 
 
 def test_an_attempt_that_ends_has_said_everything_before(clock: Clock) -> None:
@@ -149,6 +175,36 @@ def test_an_attempt_that_ends_has_said_everything_before(clock: Clock) -> None:
     clock.spool.put_sync(b"1")
     assert told(clock.spools.due(100, [("r", "1")])) == [(1, [("chunk", 1)])]
     assert told(clock.spools.due(120, [])) == [(1, [("chunk", 2)])]
+
+
+def test_an_end_leaves_nobody_behind_also_who_has_not_spoken_up_yet() -> None:
+    class Interrupted(Spools):
+        """A thread puts its part in, and is stopped before it says so."""
+
+        def _speak(self, spool: Spool, urgent: bool) -> None:
+            pass
+
+    spools = Interrupted()
+    spools.of("r", "1").put_sync(b"1")
+    assert told(spools.due(100, [("r", "1")])) == [(1, [("chunk", 1)])]
+
+
+def test_who_has_nothing_left_to_say_holds_nobody_up(clock: Clock) -> None:
+    flushed(clock, 100)
+    clock.spool.put_sync(b"1")
+    assert len(clock.spools.due(105, [("r", "1")])) == 1
+    assert clock.spools.next_flush() == 110
+    assert clock.spools.due(110, []) == []
+    assert clock.spools.next_flush() is None
+    clock.spools.of("other", "1").put_sync(b"2")
+    assert len(clock.spools.due(111, [])) == 1
+
+
+def test_of_an_attempt_that_is_over_nothing_is_said(clock: Clock) -> None:
+    for _ in range(10):
+        clock.spool.log(b'"' + b"x" * 4000 + b'"')
+    clock.spools.discard(("r", "1"))
+    assert clock.spools.due(100, []) == []
 
 
 def test_a_message_carries_at_most_256_parts_and_64_kib(clock: Clock) -> None:

@@ -24,11 +24,12 @@ URGENT_BYTES = 4 * 1024
 BATCH_ITEMS = 256
 BATCH_BYTES = 64 * 1024
 KEPT_BYTES = 64 * 1024
-# Between two times at which something of an attempt is sent; who has been quiet for so long is
-# sent at once.
+# Between two times at which something of an attempt is sent, unless there are URGENT_BYTES of it.
 FLUSH_MS = 20
-# Between two times at which something of any is sent: a frame costs more than what is in it.
+# The same of all attempts, as a frame costs more than what is in it.
 SLICE_MS = 10
+# So many may always leave at once.
+FEW = 8
 
 Item = tuple[str, bytes]
 Key = tuple[str, str]
@@ -68,12 +69,18 @@ class Spool:
         self._progress: bytes | None = None
         self._room: Flag | None = None
         self._closed = False
-        self._waits = False
+        # Whether there is something to send, and so much that it does not wait for its time.
+        self.waits = self._urgent = False
         # Written by the session's thread alone: when something was sent, numbers, and what.
-        self.sent_at = -math.inf
+        self.sent_at = -float(FLUSH_MS)
         self._number = 0
         self._sent: deque[worker_pb2.WorkerMessage] = deque()
         self._sent_bytes = 0
+
+    @property
+    def due_at(self) -> float:
+        """When what waits may be sent."""
+        return -math.inf if self._urgent else self.sent_at + FLUSH_MS
 
     async def put(self, payload: bytes) -> None:
         """Adds a part of the answer, waiting for room on the running loop."""
@@ -96,7 +103,7 @@ class Spool:
             self._say_dropped()
             self._log_bytes += len(payload)
             self._append("log", payload)
-            first, self._waits = not self._waits, True
+            first, self.waits = not self.waits, True
         if first:
             self._speak(self, False)
 
@@ -106,7 +113,7 @@ class Spool:
             if self._closed:
                 return
             self._progress = payload
-            first, self._waits = not self._waits, True
+            first, self.waits = not self.waits, True
         if first:
             self._speak(self, False)
 
@@ -116,6 +123,7 @@ class Spool:
             self._closed = True
             self._items.clear()
             self._progress = None
+            self.waits = self._urgent = False
             self._make_room()
         self._sent.clear()
 
@@ -127,7 +135,7 @@ class Spool:
                 self._progress = None
             self._say_dropped()
             items, self._items = self._items, []
-            self._waits = False
+            self.waits = self._urgent = False
             self._make_room()
         messages: list[worker_pb2.WorkerMessage] = []
         at = 0
@@ -151,10 +159,11 @@ class Spool:
             if self._bytes >= SPOOL_BYTES:
                 self._room = self._room or Flag()
                 return self._room
-            first, self._waits = not self._waits, True
+            first, self.waits = not self.waits, True
             before, self._bytes = self._bytes, self._bytes + len(payload)
             self._items.append(("chunk", payload))
             urgent = before < URGENT_BYTES <= self._bytes
+            self._urgent = self._urgent or urgent
         if first or urgent:
             self._speak(self, urgent)
         return None
@@ -196,7 +205,8 @@ class Spools:
     """The spools of one worker by attempt, and when each is emptied.
 
     `wake` is called on any thread when something is to be sent earlier than was planned;
-    `has_room` is asked on the session's thread whether more can be sent now.
+    `has_room` is asked on the session's thread whether more can be sent now. Handlers' threads
+    speak without a lock: each line that they share with the session's is one step of CPython's.
     """
 
     def __init__(self) -> None:
@@ -206,7 +216,7 @@ class Spools:
         self._spools: dict[Key, Spool] = {}
         # Those in which something waits; one may stand there twice, or be empty by now.
         self._waiting: deque[Spool] = deque()
-        self._urgent = False
+        # Somebody has spoken whose time is before the plan, and has woken the session.
         self._earlier = False
         self._flush_at: float | None = None
         self._flushed_at = -math.inf
@@ -228,7 +238,7 @@ class Spools:
             spool.close()
 
     def next_flush(self) -> float | None:
-        """Gives when `due` will have something; None: not before something is said."""
+        """Gives when `due` is to be asked again; None: not before `wake` is called."""
         return self._flush_at
 
     def due(self, now: float, ending: list[Key]) -> list[worker_pb2.WorkerMessage]:
@@ -237,37 +247,26 @@ class Spools:
         # First, so that what is said from here on wakes the session again.
         earlier, self._earlier = self._earlier, False
         if not self._waiting:
-            return []
-        if self._urgent:
-            self._flush_at = now
-        elif self._flush_at is None or earlier:
+            return self._of(ending)
+        if self._flush_at is None or earlier:
             self._flush_at = self._next(now)
         if now < self._flush_at:
             return self._of(ending)
         if not self.has_room():
-            self._urgent, self._flush_at = False, now + FLUSH_MS
+            self._flush_at = now + FLUSH_MS
             return self._of(ending)
-        urgent, self._urgent = self._urgent, False
         # Before anything is taken: what comes from here on does not wait for a plan that is over.
-        self._flush_at, self._flushed_at = None, now
-        messages: list[worker_pb2.WorkerMessage] = []
-        later: list[Spool] = []
-        for _ in range(len(self._waiting)):
-            spool = self._waiting.popleft()
-            if urgent or spool.sent_at + FLUSH_MS <= now:
-                spool.sent_at = now
-                messages += spool.take()
-            else:
-                later.append(spool)
-        messages += self._of(ending)
-        self._waiting.extend(later)
+        self._flush_at = None
+        messages = [*self._of(ending), *self._ripe(now)]
+        if messages:
+            self._flushed_at = now
         if self._waiting:
             self._flush_at = self._next(now)
         return messages
 
     def again(self) -> list[worker_pb2.WorkerMessage]:
         """Gives what may not have arrived over an earlier stream, and all that has waited."""
-        self._earlier = self._urgent = False
+        self._earlier = False
         self._flush_at = None
         self._waiting.clear()
         return [message for spool in self._all() for message in (*spool.sent(), *spool.take())]
@@ -284,8 +283,23 @@ class Spools:
     def _next(self, now: float) -> float:
         """When the first of those that wait may be sent."""
         # A copy, as handlers' threads add to it.
-        first = min(spool.sent_at for spool in list(self._waiting))
-        return max(now, first + FLUSH_MS, self._flushed_at + SLICE_MS)
+        first = min(spool.due_at for spool in list(self._waiting))
+        return max(now, first, self._flushed_at + SLICE_MS) if first > -math.inf else now
+
+    def _ripe(self, now: float) -> list[worker_pb2.WorkerMessage]:
+        """Takes from those whose time has come; the others wait on."""
+        some = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        ripe = [spool for spool in some if spool.waits and spool.due_at <= now]
+        later = [spool for spool in some if spool.waits and spool.due_at > now]
+        if len(ripe) > max(FEW, len(self._spools) * 3 // 4):
+            # They have fallen into step: the hops would treat all of them in turns, and not some
+            # here while others are there.
+            half = len(ripe) // 2
+            ripe, later = ripe[:half], ripe[half:] + later
+        self._waiting.extend(later)
+        for spool in ripe:
+            spool.sent_at = now
+        return [message for spool in ripe for message in spool.take()]
 
     def _all(self) -> list[Spool]:
         with self._lock:
@@ -299,10 +313,10 @@ class Spools:
     def _speak(self, spool: Spool, urgent: bool) -> None:
         """Something new waits; a wake-up costs more than a part, so only when it is needed."""
         self._waiting.append(spool)
-        self._urgent = self._urgent or urgent
         # Read behind that, as the session forgets its plan before it takes anything.
         planned = self._flush_at
-        if urgent or planned is None or spool.sent_at + FLUSH_MS < planned:
+        at = -math.inf if urgent else max(spool.due_at, self._flushed_at + SLICE_MS)
+        if planned is None or at < planned:
             # Else the session is on its way already.
             woken, self._earlier = self._earlier, True
             if not woken:

@@ -241,14 +241,15 @@ class Messages:
         limit = SILENCE_SECONDS
         if ends is not None:
             limit = min(limit, max(ends - time.monotonic(), 0.001))
+        # A task that cleans up behind a cancellation counts it still.
+        before = _cancellations()
         silence.begin(limit)
         try:
             return await anext(received)
         except StopAsyncIteration:
             raise _Interrupted from None
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if silence.broken and task is not None and not task.cancelling():
+            if silence.broken and _cancellations() == before:
                 raise _Interrupted from None
             if self._hubs.cut_by_close():
                 raise ClientClosed from None
@@ -269,6 +270,12 @@ class Messages:
 
 class _Interrupted(Exception):
     """The stream ended before its end, or fell silent."""
+
+
+def _cancellations() -> int:
+    """How often the running task was told to end."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _serialize(message: Message) -> bytes:
