@@ -22,8 +22,8 @@ from tests.sdk.conftest import HubFactory
 
 pytestmark = pytest.mark.anyio
 
-SILENCE_SECONDS = 0.8
-SECONDS = 10.0
+SILENCE_SECONDS = 1.5
+SECONDS = 30.0
 
 
 class Script:
@@ -37,6 +37,8 @@ class Script:
 
     def __call__(self, request: Any, context: Any) -> Iterator[pb.SubscribeRunEventsResponse]:
         self.asked.append(request.cursor)
+        # Before the first event, as a subscriber may be gone right behind the last.
+        context.add_callback(self.left.set)
         for number in self._numbers:
             event = common_pb2.Event(run_id="r", number=number, type="e", cursor=f"1-{number}")
             yield pb.SubscribeRunEventsResponse(event=event)
@@ -44,7 +46,6 @@ class Script:
             run = common_pb2.Run(run_id="r", status=common_pb2.RUN_STATUS_COMPLETED)
             yield pb.SubscribeRunEventsResponse(end=pb.SubscribeRunEventsResponse.End(run=run))
             return
-        context.add_callback(self.left.set)
         self.left.wait()
 
 
