@@ -1,6 +1,6 @@
 """An event that is also over when nothing has come for a while: one timer for many waits.
 
-A timer of its own for each wait is a fifteenth of what a hub does for a subscriber's message.
+A timer of its own for each wait would be much of what a hub does for a subscriber's message.
 """
 
 from __future__ import annotations

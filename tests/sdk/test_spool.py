@@ -120,6 +120,7 @@ def test_no_word_of_any_thread_is_left_behind() -> None:
     def speak(thread: int) -> None:
         for number in range(400):
             spools.of(f"{thread}-{number % 7}", "1").put_sync(b"1")
+            # Nothing is waited for: they speak at all moments of the session's round.
             time.sleep(0.0002 * (number % 3))
 
     threads = [threading.Thread(target=speak, args=(number,)) for number in range(4)]
@@ -175,6 +176,17 @@ def test_an_attempt_that_ends_has_said_everything_before(clock: Clock) -> None:
     clock.spool.put_sync(b"1")
     assert told(clock.spools.due(100, [("r", "1")])) == [(1, [("chunk", 1)])]
     assert told(clock.spools.due(120, [])) == [(1, [("chunk", 2)])]
+
+
+def test_an_attempt_that_ends_as_others_are_due_has_said_everything_too(clock: Clock) -> None:
+    flushed(clock, 100)
+    clock.spool.put_sync(b"1")
+    assert len(clock.spools.due(110, [])) == 1
+    clock.spool.put_sync(b"2")
+    clock.spools.of("before", "1").put_sync(b"3")
+    # Its own time comes at 130 only.
+    sent = clock.spools.due(120, [("r", "1")])
+    assert told(sent) == [(2, [("chunk", 2)]), (2, [("chunk", 3)])]
 
 
 def test_an_end_leaves_nobody_behind_also_who_has_not_spoken_up_yet() -> None:

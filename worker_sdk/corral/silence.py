@@ -1,6 +1,6 @@
 """Notices that nothing comes: one timer for many waits.
 
-A timer of its own for each message was a fifth of what a subscriber does for it.
+A timer of its own for each message would be much of what a subscriber does for it.
 """
 
 from __future__ import annotations
