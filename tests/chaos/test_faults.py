@@ -21,8 +21,9 @@ PLANS = {
         7, 8, fault=LEASE_CLOCK, lanes=(("freeze_valkey",), ("kill_hub",)), longest=1.6,
         pause=(0.3, 1), hubs=2, workers=3, calm_seconds=30,
     ),
+    # A worker that thaws after its lease reports what others have been given meanwhile.
     FENCE: Plan(
-        7, 6, fault=FENCE, lanes=(("kill_unanswered",),), retries=0.9, rate=40,
+        7, 8, fault=FENCE, lanes=(("freeze_worker",),), longest=1.6, rate=40,
         pause=(0.5, 0.8), hubs=2, workers=3, calm_seconds=30,
     ),
     MAIL: Plan(
