@@ -19,29 +19,40 @@ Act = Callable[[int], Awaitable[object]]
 async def at_rate(rate: int, count: int, act: Act) -> None:
     """Calls with each moment in nanoseconds of the monotonic clock, and waits for all of them.
 
-    The first exception of one of them is raised.
+    An exception of one ends the others and is raised, in an `ExceptionGroup`.
     """
     loop = asyncio.get_running_loop()
-    acts: list[asyncio.Task[object]] = []
-    begun = loop.create_future()
-
-    async def one(due: int) -> object:
-        return await act(due)
+    begun, over = asyncio.Event(), threading.Event()
+    left = count
 
     def begin(due: int) -> None:
-        acts.append(loop.create_task(one(due)))
-        if len(acts) == count:
-            begun.set_result(None)
+        nonlocal left
+        if over.is_set():
+            return
+        tasks.create_task(one(due))
+        left -= 1
+        if not left:
+            begun.set()
+
+    async def one(due: int) -> None:
+        try:
+            await act(due)
+        except BaseException:
+            over.set()
+            raise
 
     def keep_time() -> None:
-        first, pause = time.monotonic_ns() + START_NS, threading.Event()
+        first = time.monotonic_ns() + START_NS
         for number in range(count):
             due = first + number * 1_000_000_000 // rate
-            wait = (due - time.monotonic_ns()) / 1e9
-            if wait > 0:
-                pause.wait(wait)
+            if over.wait((due - time.monotonic_ns()) / 1e9):
+                return
             loop.call_soon_threadsafe(begin, due)
 
-    threading.Thread(target=keep_time, name="bench-pace", daemon=True).start()
-    await begun
-    await asyncio.gather(*acts)
+    # A group forgets who is done: to keep thousands until the end stalls the loop that is measured.
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            threading.Thread(target=keep_time, name="bench-pace", daemon=True).start()
+            await begun.wait()
+    finally:
+        over.set()
