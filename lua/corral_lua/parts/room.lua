@@ -66,7 +66,7 @@ end
 function room.show(u, s)
   u.unshown[s.id] = s
   local first = u.first[s.pool]
-  if first and first.session ~= s then u.first[s.pool] = nil end
+  if first and first.session ~= s.id then u.first[s.pool] = nil end
 end
 
 local place_
@@ -76,21 +76,22 @@ local place_
 function room.first(u, pool_id)
   local first = u.first[pool_id]
   if first then
-    local load = load_of(first.session, fit.pool(u, pool_id))
-    if load and load <= first.second then return { first.session.id, load } end
+    local load, changed = first.load, u.unshown[first.session]
+    if changed then load = load_of(changed, fit.pool(u, pool_id)) end
+    if load and load <= first.second then return first.session, load end
   end
   room.settle(u)
   local two = call('ZRANGE', keys.free(u, pool_id), 0, 1, 'WITHSCORES')
-  local s = two[1] and unit.session(u, two[1])
-  if s then u.first[pool_id] = { session = s, second = tonumber(two[4] or math.huge) } end
-  return two
+  if not two[1] then return nil end
+  first = { session = two[1], load = tonumber(two[2]), second = tonumber(two[4] or math.huge) }
+  u.first[pool_id] = first
+  return first.session, first.load
 end
 
 function room.settle(u)
   if next(u.unshown) == nil then return end
-  u.first = {}
   for sid, s in pairs(u.unshown) do
-    u.unshown[sid] = nil
+    u.unshown[sid], u.first[s.pool] = nil, nil
     place_(u, s)
   end
 end
@@ -115,7 +116,7 @@ function place_(u, s)
   u.opened[s.pool], u.candidates = open, {}
   for _, kind in ipairs(pool.kinds) do
     if open then
-      call('ZADD', keys.open(u, kind), 'NX', u.turn, s.pool)
+      call('ZADD', keys.open(u, kind), '0', s.pool)
     else
       call('ZREM', keys.open(u, kind), s.pool)
     end

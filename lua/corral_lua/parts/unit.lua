@@ -34,7 +34,7 @@ function unit.open(root, hub)
     rate = values[19] and values[19] ~= '' and values[19], pauses = values[20] or '0',
     now_text = text(max(floor(us / 1000), tonumber(values[4]))),
     lines = { counts = {}, deficits = {}, first = {}, flows = {}, asks = {}, queues = {} },
-    candidates = {}, fitting = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
+    candidates = {}, windows = {}, fitting = {}, first = {}, opened = {}, hands = {}, hands_now = {}, strings = {}, scores = {},
     runs = {}, sessions = {}, totals = {}, queue = {}, waiting = {}, listed = {}, refs = {}, mail = {},
     worded = {}, born = {}, made = {}, unshown = {}, feed = {}, abouts = {}, place_of = {}, events = {},
     hints = {}, wakes = {}, budget = ASSIGNMENTS_PER_CALL, meta = {},
