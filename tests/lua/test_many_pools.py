@@ -75,6 +75,8 @@ def test_of_many_open_pools_the_few_that_fit_are_found(world: World) -> None:
     for number in range(30):
         world.submit(f"r{number}", constraints=constraints(required={"row": "mine"}))
         assert world.run(f"r{number}")["session"] in mine
+    submit_at_once(world, "a", 30, row="mine")
+    assert [len(world.held(one)) for one in mine] == [3] * 20
     world.sound()
 
 
@@ -102,4 +104,25 @@ def test_all_room_of_many_pools_is_used_in_one_call(world: World) -> None:
     started = [world.run(f"b{number}").get("session", "") for number in range(60)]
     assert [len(world.held(f"s{number}")) for number in range(40)] == [2] * 40
     assert sum(1 for session in started if session) == 80 - sum(number % 3 for number in range(40))
+    world.sound()
+
+
+def test_that_no_pool_takes_a_class_is_found_out_once_in_a_call(world: World) -> None:
+    for number in range(40):
+        own = {"n": str(number)}
+        memory = Declaration([("workflow:x", 1)], labels=own, admission="vram", devices=[8000])
+        world.open(f"s{number}", declaration=memory)
+        small = constraints(required=own, vram_mb=6000)
+        world.submit(f"a{number}", constraints=small, vram_mb=6000)
+    world.client.config_resetstat()
+    world.gather()
+    for number in range(100):
+        world.submit(f"r{number}", constraints=constraints(vram_mb=4000), vram_mb=4000, wait=0)
+    world.flush()
+    assert world.client.info("commandstats")["cmdstat_zrange"]["calls"] < 3 * 40
+    world.gathered = None
+    # What comes back is seen in the next call, and by the runs that follow there.
+    assert world.complete("s7", "a7", world.fence("a7")) == "ok"
+    world.submit("last", constraints=constraints(vram_mb=4000), vram_mb=4000, wait=0)
+    assert world.run("last")["session"] == "s7"
     world.sound()

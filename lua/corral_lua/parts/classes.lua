@@ -60,7 +60,7 @@ end
 -- A session joins the pool; a first one makes the pool live and lets the classes that
 -- waited for such a pool into their lines.
 function classes.join(u, pool_id, json, sid)
-  u.candidates, u.windows, u.fitting, u.first = {}, {}, {}, {}
+  u.candidates, u.windows, u.nowhere, u.fitting, u.first = {}, {}, {}, {}, {}
   call('SADD', keys.members(u, pool_id), sid)
   if call('SETNX', keys.pool(u, pool_id), json) == 0 then return end
   local pool = fit.pool(u, pool_id)
@@ -78,7 +78,7 @@ end
 -- A session leaves the pool; with the last one the pool ends, and classes that only it
 -- fitted leave their lines, so that they cost the others nothing.
 function classes.leave(u, pool_id, sid)
-  u.candidates, u.windows, u.fitting, u.first = {}, {}, {}, {}
+  u.candidates, u.windows, u.nowhere, u.fitting, u.first = {}, {}, {}, {}, {}
   call('SREM', keys.members(u, pool_id), sid)
   if call('EXISTS', keys.members(u, pool_id)) == 1 then return end
   local pool = fit.pool(u, pool_id)

@@ -2,7 +2,7 @@
 -- Both ids are digests of what they stand for, so the answer never changes and may be
 -- cached in an upvalue; the caches are bounded and cost no key.
 
--- Enough for a fleet of 10,000 workers that differ; each takes some 1.5 KB.
+-- Pools, and classes: enough for 10,000 workers that all differ. A pool takes some 1.5 KB.
 local CACHED_TEXTS = 16384
 local CACHED_FITS = 200000
 local pool_cache, pool_count = {}, 0

@@ -1,11 +1,12 @@
 -- place: finds a session for a run that has just arrived.
--- The invariant is that no run waits while a session with room fits it. So a class with
--- a backlog has no room anywhere, and its next run is not searched for.
+-- The invariant is that no run waits while a session with room fits it, of the first WALK open
+-- pools at least. So a class with a backlog has no room anywhere, and its next run is not searched for.
 
--- Of so many pools all are looked at. Of more so many are looked at for a run, and for as many runs.
+-- All pools that fit a class are looked at when they are no more than this. Of more, as many are
+-- looked at: the next in turn.
 local FEW = 16
--- Of pools that fit and have room, when none of those that came up takes the run.
-local WHOLE = 256
+-- Open pools that a search goes through at most, and at a time.
+local WALK, STEP = 1024, 256
 
 -- How many live pools fit the class; asked once per call.
 function place.fitting(u, class)
@@ -32,38 +33,39 @@ local function few(u, class)
   return out
 end
 
--- The pools that fit, of some that had room: the next ones in turn, for the next runs of the class in
--- this call. Pools stand in the order of their digests, so those side by side have nothing in common.
-local function some(u, class)
-  local known = u.windows[class.id]
-  if known and known.runs < FEW then
-    known.runs = known.runs + 1
-    return known.pools
-  end
-  local open, out = keys.open(u, class.kind), {}
-  local count = call('ZCARD', open)
-  if count > 0 then
-    local from = u.turn % count
-    local pools = call('ZRANGE', open, from, from + FEW - 1)
-    local left = min(FEW - #pools, from)
-    if left > 0 then
-      for _, pool in ipairs(call('ZRANGE', open, 0, left - 1)) do pools[#pools + 1] = pool end
+-- Goes through the open pools from the present turn on, a few first, and gives those that fit to
+-- `take`, until that is content. They stand in the order of their digests, so neighbours have
+-- nothing in common.
+local function walk(u, class, take)
+  local open, fits = keys.open(u, class.kind), keys.fits(u, class.id)
+  local count, seen, size = call('ZCARD', open), 0, FEW
+  local most = min(count, WALK)
+  while seen < most do
+    local at = (u.turn + seen) % count
+    local pools = call('ZRANGE', open, at, min(at + min(size, most - seen), count) - 1)
+    local fitting = {}
+    for i, one in ipairs(call('SMISMEMBER', fits, unpack(pools))) do
+      if one == 1 then fitting[#fitting + 1] = pools[i] end
     end
-    for i, one in ipairs(call('SMISMEMBER', keys.fits(u, class.id), unpack(pools))) do
-      if one == 1 then out[#out + 1] = pools[i] end
-    end
+    if take(fitting) then return end
+    seen, size = seen + #pools, min(size * 4, STEP)
   end
-  u.windows[class.id] = { pools = out, runs = 1 }
-  return out
 end
 
--- What fits and has room, in full.
-local function all(u, class)
-  room.settle(u)
-  u.windows[class.id] = nil
-  local out = call('ZINTER', 2, keys.open(u, class.kind), keys.fits(u, class.id))
-  for i = #out, WHOLE + 1, -1 do out[i] = nil end
-  return out
+-- Some pools that fit and had room, of many: the next in turn, for as many runs of this call.
+local function some(u, class)
+  local known = u.windows[class.id]
+  if not known or known.runs >= #known.pools then
+    local pools = {}
+    walk(u, class, function(fitting)
+      for i = 1, min(#fitting, FEW - #pools) do pools[#pools + 1] = fitting[i] end
+      return #pools == FEW
+    end)
+    known = { pools = pools, runs = 0 }
+    u.windows[class.id] = known
+  end
+  known.runs = known.runs + 1
+  return known.pools
 end
 
 local function better(best, version, score, load, pool)
@@ -110,12 +112,30 @@ local function best_of(u, class, model, run, pools)
   return best and best.session
 end
 
+-- Of many pools the best of some, or else the first with one that takes the run. That there is none
+-- is remembered until a session has more room.
+local function of_many(u, class, model, run)
+  if u.nowhere[class.id] and not run then return nil end
+  local sid = best_of(u, class, model, run, some(u, class))
+  if sid then return sid end
+  room.settle(u)
+  u.windows[class.id] = nil
+  walk(u, class, function(fitting)
+    sid = best_of(u, class, model, run, fitting)
+    return sid
+  end)
+  if not sid and not run then u.nowhere[class.id] = true end
+  return sid
+end
+
 -- Gives the best session with room, or nil. `run` is given when it was declined before.
 function place.search(u, class, model, run)
   if u.now < u.hold or unit.paused(u, class.kind) then return nil end
   if run or model and model ~= '' then room.settle(u) end
   local sid
-  if place.fitting(u, class) <= FEW then
+  if place.fitting(u, class) > FEW then
+    sid = of_many(u, class, model, run)
+  else
     local pools = few(u, class)
     -- One pool has room and nothing is to be chosen by model: the freest of its sessions it is.
     if #pools == 1 and not run and (not model or model == '') then
@@ -123,8 +143,6 @@ function place.search(u, class, model, run)
     else
       sid = best_of(u, class, model, run, pools)
     end
-  else
-    sid = best_of(u, class, model, run, some(u, class)) or best_of(u, class, model, run, all(u, class))
   end
   local s = sid and unit.session(u, sid)
   return s and room.has(s, fit.pool(u, s.pool), class) and s or nil

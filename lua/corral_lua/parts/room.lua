@@ -67,6 +67,7 @@ function room.show(u, s)
   u.unshown[s.id] = s
   local first = u.first[s.pool]
   if first and first.session ~= s.id then u.first[s.pool] = nil end
+  if next(u.nowhere) then u.nowhere = {} end
 end
 
 local place_
