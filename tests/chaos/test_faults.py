@@ -50,7 +50,7 @@ FOUND_AS = {
 }
 
 
-# Whether a kill hits the moment that a fault needs is chance; one of some rounds does.
+# Whether a disturbance hits the moment that a fault needs is chance; one of some rounds does.
 ROUNDS = 5
 
 
