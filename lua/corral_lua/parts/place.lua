@@ -92,9 +92,9 @@ end
 local function freest(u, pool, run)
   local free = keys.free(u, pool)
   if not run then return room.first(u, pool) end
-  local some = call('ZRANGE', free, 0, FEW - 1, 'WITHSCORES')
-  for i = 1, #some, 2 do
-    if call('SISMEMBER', keys.declined(u, run), some[i]) == 0 then return some[i], tonumber(some[i + 1]) end
+  local first = call('ZRANGE', free, 0, FEW - 1, 'WITHSCORES')
+  for i = 1, #first, 2 do
+    if call('SISMEMBER', keys.declined(u, run), first[i]) == 0 then return first[i], tonumber(first[i + 1]) end
   end
 end
 
