@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -43,7 +44,8 @@ async def test_acts_that_are_over_are_not_kept() -> None:
         acts.append(weakref.ref(asyncio.current_task()))
 
     await at_rate(RATE, COUNT, act)
-    assert max(alive) < COUNT / 2
+    # Some are there together when the machine stalls, but not half of the time.
+    assert median(alive) < COUNT / 4
 
 
 async def test_a_failure_ends_it(caplog: pytest.LogCaptureFixture) -> None:
