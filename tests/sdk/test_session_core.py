@@ -34,6 +34,20 @@ def test_mail_is_acknowledged_soon_unless_a_result_says_that_it_came(world: Worl
     assert [item.run_id for item in ack.items] == ["c"]
 
 
+def test_who_has_just_come_waits_on_when_another_acknowledgement_is_due(world: World) -> None:
+    world.assign("old")
+    world.pass_time(30)
+    world.assign("young")
+    world.pass_time(20)
+    (ack,) = world.said("mail_ack")
+    assert [item.run_id for item in ack.items] == ["old"]
+    world.pass_time(29)
+    assert not world.said("mail_ack")
+    world.pass_time(1)
+    (ack,) = world.said("mail_ack")
+    assert [item.run_id for item in ack.items] == ["young"]
+
+
 def test_an_assignment_that_comes_again_is_acknowledged_but_not_started(world: World) -> None:
     world.assign("a")
     assert len(world.of(Start)) == 1

@@ -1,7 +1,8 @@
 """The shell of a session core: one worker's stream between a wire and the store.
 
 Owns the queue of what is to be sent and the order of the session's store calls: one at
-a time. A wire gives it frames and a way to send; it knows no wire.
+a time, but for reports (see `reporting.py`). A wire gives it frames and a way to send; it
+knows no wire.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import structlog
 
 from corral_hub.session.core import REJECTED, Gate, SessionCore
 from corral_hub.session.messages import Actions, Hello, Incoming, Outgoing, Reject
+from corral_hub.session.reporting import Reporting
 from corral_store.digests import pool_of
 from corral_store.errors import StoreError, StoreFull
 from corral_store.records import Letter, NewBatch, NewSession, Report
 from corral_store.transitions import Transitions
 
 OUT_LIMIT = 4096
-REPORTS_PER_CALL = 256
+BATCHES_PER_CALL = 256
 RELAYED_BYTES = 1_048_576
 # How long what nobody waits for may wait for something to go with.
 PASSING_SECONDS = 0.01
@@ -71,6 +73,8 @@ class Driver:
         self._early: list[Letter] = []
         self._how = ""
         self._treating_since: float | None = None
+        self._reporting = Reporting(self._report, self._unreported)
+        self._error: Exception | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -78,7 +82,8 @@ class Driver:
         return self.transitions.namespace, self.core.session
 
     async def receive(self, messages: Sequence[Incoming]) -> None:
-        """Treats one frame of the worker, its store calls included."""
+        """Treats one frame of the worker. Its store calls are included, but for its last reports:
+        verdicts of these come later."""
         self._treating_since = began = now_ms()
         try:
             await self._act(self.core.receive(messages, began))
@@ -110,8 +115,9 @@ class Driver:
             self.refuse(reject)
         return reject is not None
 
-    def hang_up(self) -> None:
-        """The worker has closed its side."""
+    async def hang_up(self) -> None:
+        """The worker has closed its side; what it said before counts."""
+        await self._reporting.settled()
         self._end("cut")
 
     def push(self, message: Outgoing) -> None:
@@ -131,7 +137,8 @@ class Driver:
             self._end(actions.end)
 
     async def run_writer(self, write: Callable[[list[Outgoing]], Awaitable[None]]) -> None:
-        """Sends all that is queued as one frame, until the end was sent."""
+        """Sends all that is queued as one frame, until the end was sent. Raises what went wrong
+        in treating verdicts."""
         while True:
             await self._out_ready.wait()
             self._out_ready.clear()
@@ -142,11 +149,14 @@ class Driver:
                 batch, self._out = self._out, []
                 await write(batch)
             if self.ended:
+                if self._error is not None:
+                    raise self._error
                 return
 
     async def close(self) -> None:
         """The stream is gone: tells the store how, once."""
         self._end("cut")
+        await self._reporting.stop()
         if self.core.stream and self._how in ("cut", "goodbye", "lost"):
             how, self._how = self._how, "told"
             await self.transitions.close_session(
@@ -188,7 +198,10 @@ class Driver:
         if actions.batches:
             await self._relay(actions.batches)
         if actions.reports:
-            await self._report(actions.reports)
+            await self._reporting.take(actions.reports)
+        if actions.draining or actions.end:
+            # Both may bring runs back, and what was said of them before counts first.
+            await self._reporting.settled()
         if actions.models is not None and self.core.open:
             await self.transitions.resident(self.core.session, self.core.stream, actions.models)
         if actions.draining and self.core.hello is not None:
@@ -241,7 +254,7 @@ class Driver:
         part: list[NewBatch] = []
         size = 0
         for batch in batches:
-            if len(part) == REPORTS_PER_CALL or size + len(batch.items) > RELAYED_BYTES:
+            if len(part) == BATCHES_PER_CALL or size + len(batch.items) > RELAYED_BYTES:
                 await self._relay_part(part)
                 part, size = [], 0
             part.append(batch)
@@ -255,13 +268,18 @@ class Driver:
             # Subscribers are told which numbers are gone; the session goes on.
             log.debug("ephemeral events are lost", session=self.core.session, error=str(error))
 
-    async def _report(self, reports: list[Report]) -> None:
-        for at in range(0, len(reports), REPORTS_PER_CALL):
-            part = reports[at : at + REPORTS_PER_CALL]
-            verdicts = await self.transitions.report(self.core.session, self.core.stream, part)
-            actions = self.core.reported(part, verdicts)
-            self._send(actions.send)
-            self._send_in_passing(actions.in_passing)
+    async def _report(self, reports: Sequence[Report]) -> None:
+        verdicts = await self.transitions.report(self.core.session, self.core.stream, reports)
+        actions = self.core.reported(reports, verdicts)
+        self._send(actions.send)
+        self._send_in_passing(actions.in_passing)
+
+    def _unreported(self, error: Exception) -> None:
+        if isinstance(error, StoreError):
+            self.refuse(Reject("unavailable", f"the store of this hub refuses: {error}"))
+        else:
+            self._error = error
+            self._end("cut")
 
 
 def now_ms() -> float:

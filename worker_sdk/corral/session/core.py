@@ -183,7 +183,7 @@ class SessionCore:
         if self._end_at is not None and now >= self._end_at and self.phase is not Phase.OPEN:
             self._end(None)
         if self._acks.due is not None and now >= self._acks.due:
-            self._flush_acks()
+            self._acknowledge(self._acks.take_old(now))
         return self._take(now)
 
     def _take(self, now: float) -> list[Action]:
@@ -313,7 +313,7 @@ class SessionCore:
 
     def _finish(self, now: float) -> None:
         if self.phase is Phase.OPEN:
-            self._flush_acks()
+            self._acknowledge(self._acks.take())
             goodbye = worker_pb2.Goodbye(reason="drained")
             self._send(worker_pb2.WorkerMessage(goodbye=goodbye))
             self._actions.append(HalfClose())
@@ -383,8 +383,7 @@ class SessionCore:
             case _:
                 return None
 
-    def _flush_acks(self) -> None:
-        ack = self._acks.take()
+    def _acknowledge(self, ack: worker_pb2.WorkerMessage | None) -> None:
         if ack is not None and self.phase is Phase.OPEN:
             self._actions.append(Send(ack))
 

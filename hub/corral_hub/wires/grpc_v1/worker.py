@@ -108,8 +108,7 @@ class WorkerService:
                 await self._take(together, driver)
             group.cancel_scope.cancel()
         if not driver.ended:
-            await driver.receive([])
-            driver.hang_up()
+            await driver.hang_up()
 
     async def _take(self, frames: list[Any], driver: Driver) -> None:
         """Treats frames as one; what came before a frame that ends the stream still counts."""
