@@ -10,7 +10,7 @@ from typing import Any
 import grpc.aio
 
 import corral
-from bench.alike import BATCH, CALLERS, TEXT
+from bench.alike import BATCH, BATCHES, CALLERS, TEXT
 from corral_proto.v1 import orchestrator_pb2 as pb
 
 Submit = Callable[[], Awaitable[object]]
@@ -51,14 +51,21 @@ async def one_by_one(client: corral.Client, submit: Submit, count: int) -> tuple
 
 
 async def _in_batches(client: corral.Client, count: int) -> None:
-    for start in range(0, count, BATCH):
-        size = min(BATCH, count - start)
-        outcomes = await client.submit_workflows(
-            [corral.Submit("nothing", TEXT) for _ in range(size)]
-        )
-        refused = [one for one in outcomes if isinstance(one, corral.HubError)]
-        if refused:
-            raise refused[0]
+    starts = iter(range(0, count, BATCH))
+
+    async def caller() -> None:
+        for start in starts:
+            size = min(BATCH, count - start)
+            outcomes = await client.submit_workflows(
+                [corral.Submit("nothing", TEXT) for _ in range(size)]
+            )
+            refused = [one for one in outcomes if isinstance(one, corral.HubError)]
+            if refused:
+                raise refused[0]
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(BATCHES):
+            tasks.create_task(caller())
 
 
 async def whole_runs(client: corral.Client, count: int) -> float:

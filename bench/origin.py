@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from corral_hub.allocator import preload
+from corral_hub.valkey_binary import NoValkeyBinary, find_binary
+
 HERE = Path(__file__).parent
 
 
@@ -40,6 +43,8 @@ class Origin:
     cores: int | None
     system: str
     python: str
+    # With what gives it its memory, e.g. `valkey 9.1.2, libjemalloc.so.2`.
+    valkey: str
 
     @classmethod
     def now(cls) -> Self:
@@ -51,7 +56,16 @@ class Origin:
             os.cpu_count(),
             platform.platform(),
             platform.python_version(),
+            _valkey(),
         )
+
+
+def _valkey() -> str:
+    try:
+        found = find_binary()
+    except NoValkeyBinary:
+        return ""
+    return f"{found.product} {found.version}, {preload(found.allocator) or found.allocator}"
 
 
 def _git(folder: Path, *words: str) -> str:

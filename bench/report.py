@@ -23,7 +23,7 @@ STYLES = {"met": "green", "missed": "bold red", "not measured": "yellow", "not b
 def title(found: Figures, origin: Origin) -> str:
     """What the table, the picture and the JSON say above everything else."""
     small = "IN SMALL, not the verdicts of a full run; " if found.quick else ""
-    return f"Targets: {small}{origin.tree}"
+    return f"Targets: {small}{origin.tree}; {origin.valkey}"
 
 
 def number(value: float) -> str:

@@ -101,7 +101,7 @@ class Rig:
         """A worker process with the handlers of `bench.work`, when it has said Hello."""
         words = (
             sys.executable, "-m", "corral", "worker", "bench.work:worker", "--hub", address,
-            "--worker-id", WORKER, "--max-in-flight", str(ROOM),
+            "--worker-id", WORKER, "--max-in-flight", str(ROOM["corral"]),
         )  # fmt: skip
         async with (
             self.process(*words, ready="worker of the bench") as (process, _),

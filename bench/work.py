@@ -14,7 +14,7 @@ from typing import Any
 import corral
 from bench.alike import ROOM
 
-worker = corral.Worker("bench", admission=corral.Fixed(ROOM))
+worker = corral.Worker("bench", admission=corral.Fixed(ROOM["corral"]))
 _late: list[float] = []
 
 

@@ -14,14 +14,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.alike import BATCH, ROOM, TEXT, WARM
+from bench.alike import BATCH, BATCHES, ROOM, TEXT, WARM
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 INSTALL_SECONDS = 300
 NODE_PINS = ("package.json", "package-lock.json")
 # For those that cannot import it.
-ALIKE = {"room": ROOM, "batch": BATCH, "warm": WARM, "text": TEXT}
+ALIKE = {"room": ROOM["bullmq"], "batch": BATCH, "batches": BATCHES, "warm": WARM, "text": TEXT}
 
 
 @dataclass(frozen=True, slots=True)

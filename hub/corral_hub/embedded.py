@@ -22,6 +22,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from corral_hub import allocator
 from corral_hub.data_dir import DataDir, DataDirInUse, Record
 from corral_hub.errors import HubError, Misconfigured
 from corral_hub.valkey_binary import ValkeyBinary, find_binary
@@ -54,6 +55,7 @@ class EmbeddedValkey:
         self._data = DataDir(data_dir)
         self._wanted = binary
         self._binary: ValkeyBinary | None = None
+        self._preloaded = ""
         self._process: asyncio.subprocess.Process | None = None
         self._sockets = contextlib.ExitStack()
         self._socket = Path()
@@ -74,6 +76,11 @@ class EmbeddedValkey:
         return self._binary.version if self._binary else ""
 
     @property
+    def allocator(self) -> str:
+        """What gives the server its memory, e.g. `libc`; empty before it was found."""
+        return self._preloaded or (self._binary.allocator if self._binary else "")
+
+    @property
     def data_dir(self) -> Path:
         """Where its data is, as an absolute path."""
         return self._data.path
@@ -85,6 +92,7 @@ class EmbeddedValkey:
 
     async def __aenter__(self) -> Self:
         self._binary = await asyncio.to_thread(find_binary, self._wanted)
+        self._preloaded = await asyncio.to_thread(allocator.preload, self._binary.allocator)
         try:
             self._data.own()
             server_lock = await self._server_lock()
@@ -184,6 +192,7 @@ class EmbeddedValkey:
                 stderr=log,
                 pass_fds=(server_lock,),
                 start_new_session=True,
+                env=allocator.environment(self._preloaded),
             )
         self._data.write_record(
             Record(self._process.pid, str(self._socket), binary.version, owner=os.getpid())

@@ -31,11 +31,13 @@ class NoValkeyBinary(HubError):
 
 @dataclass(frozen=True, slots=True)
 class ValkeyBinary:
-    """A server program and what it calls itself, e.g. `valkey` 9.1.2."""
+    """A server program and what it calls itself, e.g. `valkey` 9.1.2. `allocator` is what it was
+    built with, e.g. `libc` or `jemalloc-5.3.0`; empty when it does not say."""
 
     path: Path
     product: str
     version: str
+    allocator: str = ""
 
     def at_least(self, valkey: tuple[int, int], redis: tuple[int, int] | None = None) -> bool:
         """Whether it is that version of Valkey, or that version of Redis when one is given."""
@@ -90,8 +92,8 @@ def inspect(path: Path) -> ValkeyBinary | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r"(Valkey|Redis) server v=(\S+)", answer.stdout)
-    return ValkeyBinary(path, match[1].lower(), match[2]) if match else None
+    match = re.search(r"(Valkey|Redis) server v=(\S+)(?:.* malloc=(\S+))?", answer.stdout)
+    return ValkeyBinary(path, match[1].lower(), match[2], match[3] or "") if match else None
 
 
 def _of_wheel() -> Path | None:

@@ -14,7 +14,9 @@ from bench.figures import Figures
 from bench.origin import Origin, Tree
 from bench.targets import judge
 
-ORIGIN = Origin(Tree("abc", dirty=True), "2026-11-26T12:00:00+0000", (0, 0, 0), 2, "Linux", "3.11")
+ORIGIN = Origin(
+    Tree("abc", dirty=True), "2026-11-26T12:00:00+0000", (0, 0, 0), 2, "Linux", "3.11", ""
+)
 
 
 @pytest.fixture

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 from redis.asyncio import Redis
 
-from corral_hub import valkey_binary
+from corral_hub import allocator, valkey_binary
 from corral_hub.data_dir import DataDirInUse, read_record
 from corral_hub.embedded import SOCKET_PATH_BYTES, EmbeddedValkey, EmbeddedValkeyFailed
 from corral_hub.errors import Misconfigured
@@ -28,8 +30,37 @@ def alive(pid: int) -> bool:
     return True
 
 
+def mapped(pid: int) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is of Linux")
+@pytest.mark.parametrize(
+    ("built_with", "loaded"), [("libc", True), ("jemalloc-5.3.0", False), ("", False)]
+)
+async def test_a_server_without_jemalloc_is_given_that_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built_with: str, loaded: bool
+) -> None:
+    # A library of the C library's package stands for jemalloc, which few machines have.
+    library = "libBrokenLocale.so.1"
+    monkeypatch.setattr(allocator, "find_library", {"jemalloc": library}.get)
+    found = replace(find_binary(), allocator=built_with)
+    monkeypatch.setattr("corral_hub.embedded.find_binary", lambda wanted: found)
+    async with EmbeddedValkey(tmp_path / "data") as valkey:
+        assert (library in mapped(valkey.pid)) is loaded
+        assert valkey.allocator == (library if loaded else built_with)
+
+
+def test_what_is_loaded_before_a_program_anyway_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    assert "LD_PRELOAD" not in allocator.environment("")
+    assert allocator.environment("libx.so")["LD_PRELOAD"] == "libx.so"
+    monkeypatch.setenv("LD_PRELOAD", "/lib/own.so")
+    assert allocator.environment("libx.so")["LD_PRELOAD"] == "/lib/own.so:libx.so"
 
 
 async def test_it_is_durable_private_and_known_by_its_record(tmp_path: Path) -> None:

@@ -27,12 +27,18 @@ function work(path) {
 }
 
 async function enqueue(queue, count) {
-  for (let start = 0; start < count; start += alike.batch) {
-    const size = Math.min(alike.batch, count - start);
-    await queue.addBulk(
-      Array.from({ length: size }, (_, n) => ({ name: 'nothing', data: { number: start + n, text: alike.text } })),
-    );
-  }
+  let next = 0;
+  const caller = async () => {
+    while (next < count) {
+      const start = next;
+      const size = Math.min(alike.batch, count - start);
+      next += size;
+      await queue.addBulk(
+        Array.from({ length: size }, (_, n) => ({ name: 'nothing', data: { number: start + n, text: alike.text } })),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: alike.batches }, caller));
 }
 
 // At moments that were fixed before. A timer of Node ends up to a millisecond late, so the last

@@ -24,7 +24,7 @@ async def work(url: str) -> None:
         return number
 
     queue = RedisQueue(Redis.from_url(url))
-    await Worker(queue, functions=[("nothing", nothing)], concurrency=ROOM).start()
+    await Worker(queue, functions=[("nothing", nothing)], concurrency=ROOM["saq"]).start()
 
 
 async def measure(url: str, runs: int, rate: int) -> None:

@@ -24,7 +24,7 @@ async def work(url: str) -> None:
         tally.seen(number)
         return number
 
-    await run_receiver_task(broker, max_async_tasks=ROOM, run_startup=True)
+    await run_receiver_task(broker, max_async_tasks=ROOM["taskiq"], run_startup=True)
 
 
 async def measure(url: str, runs: int, rate: int) -> None:
