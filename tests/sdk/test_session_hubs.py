@@ -132,6 +132,22 @@ def test_work_that_was_under_way_during_a_stall_of_a_lease_is_not_begun(world: W
     assert world.of(Connect)[0].hub == 1
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["a later stream", "the first stream"])
+def test_a_welcome_that_was_under_way_during_a_stall_of_a_lease_is_none(again: bool) -> None:
+    world = World()
+    if again:
+        world.welcome()
+        world.cut()
+        world.pass_time(0)
+    world.now += 15_000
+    world.welcome(resumed=again)
+    assert world.of(Hangup)
+    (connect,) = world.of(Connect)
+    assert connect.hello.hello.resume is again
+    world.assign("a")
+    assert not world.of(Start)
+
+
 def test_reconnect_waits_and_then_moves_without_a_delay(world: World) -> None:
     world.assign("a")
     world.hears(reconnect=worker_pb2.Reconnect(reason="stopping", after_ms=500))

@@ -105,7 +105,7 @@ class SessionCore:
 
     def received(self, stream: int, frame: worker_pb2.HubFrame, now: float) -> list[Action]:
         """A frame came from a hub."""
-        if stream == self._stream and self._overslept(now):
+        if stream == self._stream and self._overslept(frame, now):
             self._lost("this process stalled for a whole lease", now)
         for message in frame.messages:
             if stream != self._stream or self.phase not in (Phase.OPENING, Phase.OPEN):
@@ -364,11 +364,12 @@ class SessionCore:
         self._connect_at = self._move_at = self._end_at = None
         self._actions.append(Ended(error))
 
-    def _overslept(self, now: float) -> bool:
+    def _overslept(self, frame: worker_pb2.HubFrame, now: float) -> bool:
         """True when nothing was looked at for a lease: the session may have been lost, so what
-        its stream still carries may be another worker's by now. A new Hello tells."""
-        silent = now - self._heard_at
-        return self.phase is Phase.OPEN and self._lease_ms > 0 and silent >= self._lease_ms
+        its stream still carries, its Welcome too, may be another worker's by now. A new Hello
+        tells."""
+        lease_ms = self._lease_ms or max((m.welcome.lease_ms for m in frame.messages), default=0)
+        return self.phase in (Phase.OPENING, Phase.OPEN) and 0 < lease_ms <= now - self._heard_at
 
     def _silence_at(self) -> float | None:
         match self.phase:
