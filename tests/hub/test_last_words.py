@@ -3,6 +3,7 @@ reaches it though no frame waits for that."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import anyio
@@ -41,6 +42,25 @@ async def test_a_result_counts_behind_which_the_worker_hangs_up(peer: Peer) -> N
     await session.call.done_writing()
     assert await session.verdicts() == ["OK"]
     assert (await peer.describe(said.result.run_id)).output == b"1"
+
+
+async def test_of_a_stream_that_is_gone_nothing_waits_for_the_store(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: asyncio.Future[asyncio.Task[Any] | None] = asyncio.Future()
+
+    async def wait(*_: Any) -> None:
+        called.set_result(asyncio.current_task())
+        await asyncio.Event().wait()
+
+    session, said = await at_work(peer)
+    monkeypatch.setattr(Transitions, "report", wait)
+    await session.frame(said)
+    call = await called
+    assert call is not None
+    session.call.cancel()
+    await asyncio.wait({call}, timeout=SECONDS)
+    assert call.cancelled()
 
 
 async def test_a_store_that_refuses_reports_sends_the_worker_to_another_hub(

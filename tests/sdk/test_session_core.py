@@ -38,6 +38,7 @@ def test_who_has_just_come_waits_on_when_another_acknowledgement_is_due(world: W
     world.assign("old")
     world.pass_time(30)
     world.assign("young")
+    world.assign("old")
     world.pass_time(20)
     (ack,) = world.said("mail_ack")
     assert [item.run_id for item in ack.items] == ["old"]

@@ -21,7 +21,7 @@ class Acks:
 
     def add(self, run_id: str, fence: str, word: str, now: float) -> None:
         """A word about a run has arrived."""
-        self._waiting[run_id, fence, word] = now
+        self._waiting.setdefault((run_id, fence, word), now)
         if self.due is None:
             self.due = now + ACK_DELAY_MS
 
