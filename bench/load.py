@@ -51,11 +51,11 @@ async def one_by_one(client: corral.Client, submit: Submit, count: int) -> tuple
 
 
 async def _in_batches(client: corral.Client, count: int) -> None:
-    starts = iter(range(0, count, BATCH))
+    starts = iter(range(0, count, BATCH["corral"]))
 
     async def caller() -> None:
         for start in starts:
-            size = min(BATCH, count - start)
+            size = min(BATCH["corral"], count - start)
             outcomes = await client.submit_workflows(
                 [corral.Submit("nothing", TEXT) for _ in range(size)]
             )
@@ -64,7 +64,7 @@ async def _in_batches(client: corral.Client, count: int) -> None:
                 raise refused[0]
 
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(BATCHES):
+        for _ in range(BATCHES["corral"]):
             tasks.create_task(caller())
 
 

@@ -21,7 +21,13 @@ ROOT = HERE.parent.parent
 INSTALL_SECONDS = 300
 NODE_PINS = ("package.json", "package-lock.json")
 # For those that cannot import it.
-ALIKE = {"room": ROOM["bullmq"], "batch": BATCH, "batches": BATCHES, "warm": WARM, "text": TEXT}
+ALIKE = {
+    "room": ROOM["bullmq"],
+    "batch": BATCH["bullmq"],
+    "batches": BATCHES["bullmq"],
+    "warm": WARM,
+    "text": TEXT,
+}
 
 
 @dataclass(frozen=True, slots=True)

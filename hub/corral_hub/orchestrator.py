@@ -33,8 +33,7 @@ from corral_store.records import Described, Explained, NewRun, SessionRow, Stats
 from corral_store.transitions import Transitions
 
 SUBMIT_LIMIT = 1000
-# Fewer in a part cost the store more for each run; with more it waits for the first part.
-RUNS_PER_PART = 100
+# A part is what one call of the store takes, or less when inputs are large: fewer cost more each.
 CHARACTERS_PER_PART = 2_000_000
 # Runs that are read before the loop goes round.
 RUNS_PER_TURN = 16
@@ -310,7 +309,7 @@ class _Part:
     @property
     def full(self) -> bool:
         """True when the next request belongs to another part."""
-        return len(self.errors) >= RUNS_PER_PART or self._size >= CHARACTERS_PER_PART
+        return len(self.errors) >= ITEMS_PER_CALL or self._size >= CHARACTERS_PER_PART
 
     def take(self, request: SubmitRequest | HubError, max_payload: int, retention_ms: int) -> None:
         """Checks a request, and adds it."""

@@ -43,14 +43,14 @@ async def outcomes(
 
 
 async def test_outcomes_come_in_order_whatever_is_refused(valkey: str, store: Store) -> None:
-    requests = runs(350)
+    requests = runs(800)
     unread = InvalidRequest("cannot be read", field="selector")
-    requests[0] = requests[99] = requests[349] = SubmitRequest(workflow="no such name!")
-    requests[100] = unread
-    requests[200:300] = [unread] * 100
+    requests[0] = requests[255] = requests[799] = SubmitRequest(workflow="no such name!")
+    requests[256] = unread
+    requests[512:768] = [unread] * 256
     parts = await outcomes(orchestrator(valkey), store, iter(requests))
+    assert [len(part) for part in parts] == [256, 256, 256, 32]
     found = [outcome for part in parts for outcome in part]
-    assert len(found) == 350
     for request, outcome in zip(requests, found, strict=True):
         if isinstance(request, HubError):
             assert outcome is request
@@ -66,7 +66,7 @@ async def test_outcomes_come_in_order_whatever_is_refused(valkey: str, store: St
 
 
 async def test_a_run_that_comes_twice_in_different_parts_is_one(valkey: str, store: Store) -> None:
-    requests = [*runs(150), SubmitRequest(workflow="w", run_id="r0")]
+    requests = [*runs(300), SubmitRequest(workflow="w", run_id="r0")]
     found = sum(await outcomes(orchestrator(valkey), store, iter(requests)), list[object]())
     last = found[-1]
     assert isinstance(last, Accepted)
@@ -81,8 +81,8 @@ async def test_the_first_runs_are_at_the_store_before_the_last_are_read(
     there: list[int] = []
 
     def read() -> Iterator[SubmitRequest]:
-        for number, request in enumerate(runs(256)):
-            if number == 255:
+        for number, request in enumerate(runs(512)):
+            if number == 511:
                 # The connection and the namespace are new: long enough for the first part.
                 there.append(client.exists("corral:{n}:run:r0"))
             assert isinstance(request, SubmitRequest)
@@ -109,7 +109,7 @@ async def test_who_gives_up_leaves_no_call_behind(own_valkey: ValkeyServer) -> N
         await store.namespace("n").stats()
         own_valkey.pause()
         try:
-            stream = orchestrator(own_valkey.url).submit(store.namespace("n"), iter(runs(350)))
+            stream = orchestrator(own_valkey.url).submit(store.namespace("n"), iter(runs(800)))
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
                     await anext(stream)
@@ -126,7 +126,7 @@ async def test_a_failure_of_the_store_is_raised_once(
 
     async def submit(store: Store) -> str:
         try:
-            await outcomes(orchestrator(own_valkey.url), store, iter(runs(350)))
+            await outcomes(orchestrator(own_valkey.url), store, iter(runs(800)))
         except StoreUnavailable as error:
             # Without its traceback, which would keep the calls.
             return str(error)
