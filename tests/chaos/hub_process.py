@@ -2,7 +2,8 @@
 
 `python -m tests.chaos.hub_process '<JSON of HubConfig>'`. `CORRAL_CHAOS_RELEASE` names a
 release: its library differs in the text of a transition, so both stand side by side in the
-server. `CORRAL_CHAOS_FAULT` names a fault, to see that the checker notices.
+server, and its calls go side by side however small they are. `CORRAL_CHAOS_FAULT` names a
+fault, to see that the checker notices.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 
 from corral_hub.config import HubConfig
 from corral_hub.main import run_hub
-from corral_store import connection
+from corral_hub.session import reporting
+from corral_store import batching, connection
 from corral_store.library import Library, build, read_sources
 from tests.lua import mutations
 from tests.processes import HubProcess
@@ -108,6 +110,9 @@ def main() -> int:
     if release or fault:
         changed = library(release, fault)
         connection.packaged = lambda: changed
+    if release:
+        # The loads of a round are too small for what only large ones have.
+        batching.LARGE = reporting.LARGE = 1
     return run_hub(HubConfig(**json.loads(sys.argv[1])))
 
 
