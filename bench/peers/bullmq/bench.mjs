@@ -1,6 +1,7 @@
 // BullMQ: addBulk in batches, one worker process; results kept, its default.
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { Worker as Thread, parentPort, workerData } from 'node:worker_threads';
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 
@@ -41,19 +42,32 @@ async function enqueue(queue, count) {
   await Promise.all(Array.from({ length: alike.batches }, caller));
 }
 
-// At moments that were fixed before. A timer of Node ends up to a millisecond late, so the last
-// part of a wait is spent looking at the clock.
+// At moments that were fixed before. A thread keeps the time, as it does for the other programs
+// (`bench/pace.py`): a timer of Node ends up to a millisecond late.
 async function atRate(queue, count, rate) {
-  const first = process.hrtime.bigint() + BigInt(START_NS);
   const added = [];
+  const clock = new Thread(fileURLToPath(import.meta.url), {
+    workerData: { count, rate }, argv: [process.argv[2], 'keep-time'],
+  });
+  await new Promise((resolve, reject) => {
+    clock.on('error', reject);
+    clock.on('exit', resolve);
+    clock.on('message', ({ number, due }) => {
+      added.push(queue.add('nothing', { number, text: alike.text, due: String(due) }));
+    });
+  });
+  await Promise.all(added);
+}
+
+function keepTime({ count, rate }) {
+  const first = process.hrtime.bigint() + BigInt(START_NS);
+  const never = new Int32Array(new SharedArrayBuffer(4));
   for (let number = 0; number < count; number += 1) {
     const due = first + BigInt(number) * 1_000_000_000n / BigInt(rate);
-    const left = () => Number(due - process.hrtime.bigint()) / 1e6;
-    if (left() > 2) await new Promise((resolve) => { setTimeout(resolve, left() - 1.5); });
-    while (left() > 0) await new Promise((resolve) => { setImmediate(resolve); });
-    added.push(queue.add('nothing', { number, text: alike.text, due: String(due) }));
+    const left = Number(due - process.hrtime.bigint()) / 1e6;
+    if (left > 0) Atomics.wait(never, 0, 0, left);
+    parentPort.postMessage({ number, due });
   }
-  await Promise.all(added);
 }
 
 async function measure(path, count, rate) {
@@ -83,4 +97,5 @@ async function measure(path, count, rate) {
 
 const [, , , first, second, rate] = process.argv;
 if (first === 'work') work(second);
+else if (first === 'keep-time') keepTime(workerData);
 else await measure(first, Number(second), Number(rate ?? 0));
