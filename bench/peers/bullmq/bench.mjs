@@ -22,6 +22,8 @@ function work(path) {
     connection: new Redis(path, { maxRetriesPerRequest: null }), concurrency: alike.room,
   });
   worker.on('error', (error) => console.error(error));
+  // It has the output of the program, which else would never end when the program fails.
+  process.on('disconnect', () => process.exit(1));
   setInterval(() => {
     if (done !== said) { said = done; process.send({ done, late }); late = []; }
   }, 5);
