@@ -72,5 +72,7 @@ class Leases:
             self.live[namespace] = hubs
             self._share[namespace] = -(-count // max(1, len(hubs)))
             for driver, verdict in zip(part, verdicts, strict=True):
-                if verdict != "ok" and driver.core.open:
+                if verdict == "ok":
+                    driver.core.renewed()
+                elif driver.core.open:
                     driver.refuse(verdict)

@@ -13,8 +13,9 @@ from tests.chaos.records import Did, Disturbed, Ended, Evidence, Kept, Started
 # A worker frozen for this part of a lease may have lost its session: the hub's last renewal
 # and its last evidence of life are each some time ago when the freeze begins.
 EXCUSED_PART_OF_LEASE = 0.6
-# So long after a freeze a process may begin what its stream had brought before it was lost.
-THAW_SECONDS = 1.0
+# So long after a freeze a process may note what it was about to begin when the freeze came. What it
+# had heard before it begins only when it knows that its lease still holds.
+THAW_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Story:
     def excused(self, start: Started | Did, before: float) -> bool:
         """True when the process may have lost the run, by what was done to it until then.
 
-        A process that thaws may still begin what had been under way to it.
+        A process that thaws may just have been about to begin.
         """
         long = self.lease_seconds * EXCUSED_PART_OF_LEASE
         for one in self.disturbed:

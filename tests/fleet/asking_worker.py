@@ -6,7 +6,9 @@ Run as `python -m tests.fleet.asking_worker HUBS NAME ROOM NOTES`.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,58 @@ async def order(ctx: corral.Context) -> dict[str, Any]:
     note(ctx, "waits")
     await ctx.request_input("Done?", key="done")
     return {"receipt": receipt, "length": length, "attempt": ctx.attempt}
+
+
+def stand_still(ctx: corral.Context) -> None:
+    """Stops all of the worker here and now in the first attempt, as a suspended machine does."""
+    if ctx.attempt > 1:
+        return
+    note(ctx, f"stands still {os.getpid()}")
+    if sys.argv[0].endswith("child.py"):
+        os.kill(os.getppid(), signal.SIGSTOP)
+    # This very thread: the process must not get any further.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+
+
+@worker.workflow
+async def pay(ctx: corral.Context) -> int:
+    """Stands still between two steps."""
+    try:
+        receipt = await ctx.step("charge", charge, ctx)
+        stand_still(ctx)
+        return await ctx.step("announce", announce, ctx, receipt)
+    finally:
+        note(ctx, "leaves")
+
+
+@worker.workflow
+async def pay_in_step(ctx: corral.Context) -> str:
+    """The same, and the later step is a plain function, which is called in a thread."""
+    try:
+        await ctx.step("nothing", str)
+        stand_still(ctx)
+        return await ctx.step("charge", charge, ctx)
+    finally:
+        note(ctx, "leaves")
+
+
+def pay_by_hand(ctx: corral.Context) -> str:
+    try:
+        ctx.step_sync("nothing", str)
+        stand_still(ctx)
+        return ctx.step_sync("charge", charge, ctx)
+    finally:
+        note(ctx, "leaves")
+
+
+@worker.workflow
+def pay_in_thread(ctx: corral.Context) -> str:
+    return pay_by_hand(ctx)
+
+
+@worker.workflow(executor="process")
+def pay_in_process(ctx: corral.Context) -> str:
+    return pay_by_hand(ctx)
 
 
 @worker.workflow

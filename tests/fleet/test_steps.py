@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -33,6 +35,32 @@ async def test_a_step_happens_once_over_a_killed_worker(asking: Asking) -> None:
     receipt = f"receipt of {run.run_id}"
     assert result == {"receipt": receipt, "length": len(receipt), "attempt": 2}
     assert asking.notes(run) == ["charges", "announces", "waits", "waits"]
+    assert await asking.fleet.check() == []
+
+
+@pytest.mark.parametrize(
+    ("workflow", "step"),
+    [
+        ("pay", "announces"),
+        ("pay_in_step", "charges"),
+        ("pay_in_thread", "charges"),
+        ("pay_in_process", "charges"),
+    ],
+)
+async def test_who_wakes_after_its_lease_begins_no_step(
+    asking: Asking, workflow: str, step: str
+) -> None:
+    first = await asking.worker("w1")
+    run = await asking.client.submit_workflow(workflow)
+    await asyncio.to_thread(os.waitid, os.P_PID, first.pid, os.WSTOPPED | os.WNOWAIT)
+    await asking.worker("w2")
+    await run.result(timeout=20)
+    [asleep] = [what for what in asking.notes(run) if what.startswith("stands still")]
+    for pid in {int(asleep.split()[-1]), first.pid}:
+        os.kill(pid, signal.SIGCONT)
+    await asking.noted(run, "leaves", 2)
+    assert asking.notes(run).count(step) == 1
+    assert (await run.describe()).attempt == 2
     assert await asking.fleet.check() == []
 
 

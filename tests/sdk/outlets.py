@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
 from corral.context import Context
 from corral.session.credit import Credit
+from corral.session.lease import Horizon
 from corral.session.messages import Remark, Told
 from corral_proto.v1 import common_pb2, worker_pb2
 
@@ -18,6 +20,7 @@ class Outlet:
 
     def __init__(self) -> None:
         self.credit = Credit(10)
+        self.horizon = Horizon(math.inf)
         self.said: list[Any] = []
         self.word: Word | None = "kept"
         self.detail = ""

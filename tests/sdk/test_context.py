@@ -13,6 +13,7 @@ import pytest
 import corral
 from corral.context import Context
 from corral.session.credit import Credit
+from corral.session.lease import Horizon
 from corral_proto.v1 import worker_pb2
 
 pytestmark = pytest.mark.anyio
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.anyio
 class Outlet:
     def __init__(self, places: int = 2) -> None:
         self.credit = Credit(places)
+        self.horizon = Horizon()
         self.said: list[tuple[str, str, str, bytes]] = []
 
     def say_event(self, run_id: str, fence: str, type_: str, payload: bytes) -> None:

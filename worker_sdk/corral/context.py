@@ -20,6 +20,7 @@ from corral.keeping import Keeping
 from corral.loops import running_loop
 from corral.records import capability_text
 from corral.session.credit import Credit
+from corral.session.lease import Horizon
 from corral.session.messages import Remark
 from corral.signalling import Flag
 from corral.spool import Sink
@@ -34,6 +35,7 @@ class Outlet(Protocol):
     """Where an attempt's events go: the session's thread."""
 
     credit: Credit
+    horizon: Horizon
 
     def say_event(self, run_id: str, fence: str, type_: str, payload: bytes) -> None:
         """Hands an event to the session; never waits."""
@@ -68,6 +70,7 @@ class Context(Asking, Keeping, Streaming):
         super().__init__(
             assignment,
             lambda remark: outlet.say_remark(assignment.run_id, assignment.fence, remark),
+            outlet.horizon,
         )
         self.run_id: str = assignment.run_id
         self.fence: str = assignment.fence
@@ -193,6 +196,25 @@ class Context(Asking, Keeping, Streaming):
         data = self._check_event(type, payload)
         self._outlet.credit.take_sync()
         self._say(type, data)
+
+    async def begins(self) -> bool:
+        """Waits until the run is certainly this worker's; false: it is not, or is to stop.
+
+        Called by the executor.
+        """
+        try:
+            await self.hold()
+        except AttemptEnded:
+            return False
+        return not self.cancelled
+
+    def begins_sync(self) -> bool:
+        """The same as `begins`, in a thread. Called by the executor."""
+        try:
+            self.hold_sync()
+        except AttemptEnded:
+            return False
+        return not self.cancelled
 
     def tell_cancelled(self, reason: str) -> None:
         """Marks the attempt as told to stop. Called by the executor."""

@@ -98,7 +98,8 @@ class Dispatcher:
         if context is None or handler is None:
             return
         if handler.executor == "process":
-            words = (told.ticket, told.word, told.detail, told.limit)
+            until_ms = self._outlet.horizon.until_ms
+            words = (told.ticket, told.word, told.detail, told.limit, until_ms)
             self._processes.tell(context, ("told", told.fence, *words))
         else:
             context.tell_word(told)

@@ -130,8 +130,9 @@ class Keeping(Remembering):
 
         The result is durable before it is given, and a later attempt gets it instead of a
         call. A worker that dies between the end of the function and that moment calls it again:
-        hand `ctx.run_id` and the key to what must not happen twice. `fn` is a coroutine
-        function, or a plain one, which is called in a thread. What it raises is not kept.
+        hand `ctx.run_id` and the key to what must not happen twice. A worker that stood still, so
+        that its lease may be over, waits for a hub to say that the run is still its own. `fn` is a
+        coroutine function, or a plain one, which is called in a thread. What it raises is not kept.
         `key`: 1 to 64 characters of [A-Za-z0-9._-], once per attempt. The result is JSON of at
         most 64 KiB, of the type that the function's annotation says; at most 256 steps.
 
@@ -161,7 +162,7 @@ class Keeping(Remembering):
         if kept is not None:
             return step.read(kept)
         try:
-            data = step.written(fn(*args))
+            data = step.written(self._call_held(fn, args))
         except BaseException:
             self._memory.begun.discard(key)
             raise
@@ -171,8 +172,10 @@ class Keeping(Remembering):
 
     async def _call(self, step: _Step, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         if inspect.iscoroutinefunction(fn):
+            await self.hold()
             return await fn(*args)
-        working = asyncio.ensure_future(anyio.to_thread.run_sync(functools.partial(fn, *args)))
+        calling = functools.partial(self._call_held, fn, args)
+        working = asyncio.ensure_future(anyio.to_thread.run_sync(calling))
         try:
             value = await asyncio.shield(working)
         except asyncio.CancelledError:
@@ -182,6 +185,11 @@ class Keeping(Remembering):
                 self._keep_at_least(step, working.result())
             raise
         return await value if inspect.isawaitable(value) else value
+
+    def _call_held(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        # In the thread, for which it may have waited.
+        self.hold_sync()
+        return fn(*args)
 
     def _keep_at_least(self, step: _Step, value: Any) -> None:
         if inspect.isawaitable(value):

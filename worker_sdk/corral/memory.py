@@ -13,7 +13,9 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from corral.clock import now_ms
 from corral.errors import AttemptEnded, CorralError
+from corral.session.lease import Horizon
 from corral.session.messages import Remark, Saying, Told
 from corral_proto.v1 import common_pb2, worker_pb2
 
@@ -21,6 +23,8 @@ T = TypeVar("T")
 
 # Makes the error of a remark that was not kept.
 Refusal = Callable[[Told], Exception]
+# Why an attempt was told to stop, when the run is another worker's or has ended.
+GONE = frozenset({"lost", "ended"})
 
 
 class Parked(BaseException):
@@ -33,10 +37,11 @@ class Parked(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """One remark on its way: who waits for its verdict, and how a bad one is raised."""
+    """One remark on its way: who waits for its verdict, and how a bad one is raised; None for one
+    that says nothing, and only wants to know that the session lives."""
 
     future: Future[None]
-    refusal: Refusal
+    refusal: Refusal | None
 
 
 class Memory:
@@ -94,9 +99,19 @@ class Memory:
 
         Raises `AttemptEnded` when the attempt is over.
         """
+        return self._remark(saying, refusal)
+
+    def assure(self) -> Future[None]:
+        """Asks whether the session lives; the future ends when it certainly does.
+
+        Or with `AttemptEnded`, which is also raised, when the run is no longer this worker's.
+        """
+        return self._remark(None, None)
+
+    def _remark(self, saying: Saying | None, refusal: Refusal | None) -> Future[None]:
         future: Future[None] = Future()
         with self._lock:
-            if self._over:
+            if self._over or (saying is None and self._stopped in GONE):
                 raise self._ended_error()
             self._tickets += 1
             ticket = self._tickets
@@ -140,7 +155,7 @@ class Memory:
             return
         if told.word == "kept":
             _settle(waiting.future, None)
-        elif told.word == "over":
+        elif told.word == "over" or waiting.refusal is None:
             _fail(waiting.future, self._ended_error())
         else:
             _fail(waiting.future, waiting.refusal(told))
@@ -158,12 +173,16 @@ class Memory:
             _settle(future, answer)
 
     def stop(self, reason: str) -> None:
-        """The handler was told to stop: threads wait no longer for people."""
+        """The handler was told to stop: threads wait no longer for people, and nobody for a run
+        that is gone."""
         with self._lock:
             self._stopped = reason
             waiting, self._sync_answers = self._sync_answers, set()
+            unsure = [one.future for one in self._waiting.values() if one.refusal is None]
         for future in waiting:
             _fail(future, self._stop_error(reason))
+        for future in unsure if reason in GONE else ():
+            _fail(future, self._ended_error())
 
     def end(self) -> None:
         """The attempt, or the session, is over: nothing is heard any more."""
@@ -207,9 +226,15 @@ class Remembering:
 
     parked_for: str = ""
 
-    def __init__(self, assignment: worker_pb2.Assignment, say: Callable[[Remark], None]) -> None:
+    def __init__(
+        self,
+        assignment: worker_pb2.Assignment,
+        say: Callable[[Remark], None],
+        horizon: Horizon,
+    ) -> None:
         self._assignment = assignment
         self._say_remark = say
+        self._horizon = horizon
         self._made: Memory | None = None
         self._stop_reason = ""
         self._over = False
@@ -227,6 +252,25 @@ class Remembering:
                         made.end()
                     self._made = made
         return self._made
+
+    async def hold(self) -> None:
+        """Waits until the run is certainly this worker's, which it mostly is; before an effect.
+
+        A process that stood still does not know what became of its lease, whatever it had heard
+        before. Raises `AttemptEnded`.
+        """
+        while not self._holds():
+            await wait(self._memory.assure())
+
+    def hold_sync(self) -> None:
+        """The same as `hold`, in a thread."""
+        while not self._holds():
+            wait_sync(self._memory.assure(), "step")
+
+    def _holds(self) -> bool:
+        # In this order: a lease that is known anew was preceded by what it brought to an end.
+        holds = now_ms() < self._horizon.until_ms
+        return holds and not (self._over or self._stop_reason in GONE)
 
     def unwind_by(self, unwind: Callable[[Any], None]) -> None:
         """Sets what unwinds the handler from outside, given this. Called by the executor."""

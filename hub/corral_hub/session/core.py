@@ -103,6 +103,9 @@ class SessionCore:
         self._pinged = self._ticked = now
         self._ping = 0
         self._life = True
+        # When pongs were said, by the worker's clock: the latest, the one whose renewal is under
+        # way, and the one that has renewed the lease.
+        self._ponged = self._renewing = self._renewed = 0
 
     @property
     def open(self) -> bool:
@@ -180,7 +183,9 @@ class SessionCore:
                     actions.send.append(Unsupported(what, detail, run))
             case ChallengeResponse():
                 self._protocol("nothing was asked that this answers", actions)
-            case Pong() | Hello():
+            case Pong(_, clock_ms):
+                self._ponged = clock_ms
+            case Hello():
                 pass
 
     def _protocol(self, detail: str, actions: Actions) -> None:
@@ -287,13 +292,19 @@ class SessionCore:
         if others and now >= self.move_at:
             self.move_at = float("inf")
             return Actions(send=[Reconnect("rebalance")])
-        if now - self._pinged < self.ping_ms:
+        # Timers wake early at times; to miss one would make the worker wait for another.
+        if now - self._pinged < 0.9 * self.ping_ms:
             return Actions()
         self._pinged = now
         self._ping += 1
-        return Actions(send=[Ping(self._ping)])
+        return Actions(send=[Ping(self._ping, self._renewed)])
 
     def take_life(self) -> bool:
-        """True when there was a sign of life since this was asked last."""
+        """True when there was a sign of life since this was asked last: renew the lease."""
         life, self._life = self._life, False
+        self._renewing = self._ponged
         return life and self.state == "open"
+
+    def renewed(self) -> None:
+        """The store has renewed the lease since life was taken last."""
+        self._renewed = self._renewing

@@ -37,9 +37,10 @@ class ChallengeResponse:
 
 @dataclass(slots=True, frozen=True)
 class Pong:
-    """Answer to a ping."""
+    """Answer to a ping; `clock_ms` is when it was said, by the worker's clock."""
 
     number: int
+    clock_ms: int = 0
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -140,9 +141,10 @@ class Acks(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True, frozen=True)
 class Ping:
-    """Sign of life."""
+    """Sign of life; `renewed_ms` is when the latest pong that has renewed the lease was said."""
 
     number: int
+    renewed_ms: int = 0
 
 
 @dataclass(slots=True, frozen=True)

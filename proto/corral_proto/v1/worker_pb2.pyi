@@ -359,16 +359,20 @@ class ReportAck(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ReportAck.Item, _Mapping]]] = ...) -> None: ...
 
 class Ping(_message.Message):
-    __slots__ = ("number",)
+    __slots__ = ("number", "renewed_ms")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
+    RENEWED_MS_FIELD_NUMBER: _ClassVar[int]
     number: int
-    def __init__(self, number: _Optional[int] = ...) -> None: ...
+    renewed_ms: int
+    def __init__(self, number: _Optional[int] = ..., renewed_ms: _Optional[int] = ...) -> None: ...
 
 class Pong(_message.Message):
-    __slots__ = ("number",)
+    __slots__ = ("number", "clock_ms")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_MS_FIELD_NUMBER: _ClassVar[int]
     number: int
-    def __init__(self, number: _Optional[int] = ...) -> None: ...
+    clock_ms: int
+    def __init__(self, number: _Optional[int] = ..., clock_ms: _Optional[int] = ...) -> None: ...
 
 class MailAck(_message.Message):
     __slots__ = ("items",)

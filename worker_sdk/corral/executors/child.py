@@ -76,7 +76,7 @@ class Child:
     def _attend(self, hear: Callable[[Frame], None] | None) -> None:
         self._hear = hear
 
-    def _execute(self, module: str, name: str, assignment: bytes) -> Frame:
+    def _execute(self, module: str, name: str, assignment: bytes, until_ms: float) -> Frame:
         fn: Callable[..., Any] | None = None
         error: Exception | None = None
         try:
@@ -96,7 +96,7 @@ class Child:
 
         if fn is None:
             return inside.not_loaded(module, error)
-        return inside.execute(fn, assignment, self._send, self._attend)
+        return inside.execute(fn, assignment, until_ms, self._send, self._attend)
 
     def _load(self, module: str) -> ModuleType:
         if module != "__main__" or self._main_path is None:

@@ -103,7 +103,7 @@ class InlineExecutor:
     ) -> None:
         outcome: Outcome = Abandoned()
         try:
-            if not context.cancelled:
+            if await context.begins():
                 outcome = output_of(await handler.invoke(context, value))
         except asyncio.CancelledError:
             if context.parked_for and not context.cancelled:

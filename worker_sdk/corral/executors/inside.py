@@ -15,7 +15,8 @@ from corral.executors.outcomes import bad_input, failure_of, output_of, park_of
 from corral.handlers import Handler
 from corral.memory import Parked
 from corral.session.credit import Credit
-from corral.session.messages import Failure, Outcome, Output, Park, Remark, Told
+from corral.session.lease import Horizon
+from corral.session.messages import Abandoned, Failure, Outcome, Output, Park, Remark, Told
 from corral.terms import Capability
 from corral_proto.v1 import common_pb2, worker_pb2
 
@@ -53,9 +54,10 @@ class PipeSink:
 class PipeOutlet:
     """Hands events to the pipe; a full pipe holds the handler back, so credit is not counted."""
 
-    def __init__(self, send: Callable[[Frame], None]) -> None:
+    def __init__(self, send: Callable[[Frame], None], horizon: Horizon) -> None:
         self.credit = Credit(1)
         self.credit.open()
+        self.horizon = horizon
         self._send = send
 
     def say_event(self, run_id: str, fence: str, type_: str, payload: bytes) -> None:
@@ -68,6 +70,9 @@ class PipeOutlet:
 
     def say_remark(self, run_id: str, fence: str, remark: Remark) -> None:
         """Writes a remark to the pipe."""
+        if remark.saying is None:
+            self._send(("unsure", remark.ticket))
+            return
         name = type(remark.saying).__name__
         self._send(("remark", remark.ticket, name, remark.saying.SerializeToString()))
 
@@ -75,12 +80,14 @@ class PipeOutlet:
 def execute(
     found: Any,
     assignment: bytes,
+    until_ms: float,
     send: Callable[[Frame], None],
     attend: Callable[[Hear | None], None],
 ) -> Frame:
     """Executes an assignment by what a module has under the handler's name.
 
-    `attend` is given who takes what the worker says meanwhile.
+    `until_ms`: until then the worker's lease certainly holds. `attend` is given who takes what
+    the worker says meanwhile.
     """
     wire = worker_pb2.Assignment.FromString(assignment)
     while isinstance(found, Handler):
@@ -89,7 +96,7 @@ def execute(
     handler: Handler[..., Any, Any] = Handler(
         found, workflow=wire.workflow, capability=capability, is_workflow=True
     )
-    return _frame(_outcome(handler, wire, send, attend))
+    return _frame(_outcome(handler, wire, Horizon(until_ms), send, attend))
 
 
 def not_loaded(module: str, error: Exception | None) -> Frame:
@@ -101,6 +108,7 @@ def not_loaded(module: str, error: Exception | None) -> Frame:
 def _outcome(
     handler: Handler[..., Any, Any],
     assignment: worker_pb2.Assignment,
+    horizon: Horizon,
     send: Callable[[Frame], None],
     attend: Callable[[Hear | None], None],
 ) -> Outcome:
@@ -111,9 +119,11 @@ def _outcome(
     except Exception as error:
         # The edge of user code: a type's own checks may raise anything.
         return failure_of(error)
-    context = Context(assignment, PipeOutlet(send), None)
-    attend(lambda frame: _hear(context, frame))
+    context = Context(assignment, PipeOutlet(send, horizon), None)
+    attend(lambda frame: _hear(context, horizon, frame))
     try:
+        if not context.begins_sync():
+            return Abandoned()
         return output_of(handler.invoke(context, value))
     except SystemExit as error:
         if error.code == STOPPED:
@@ -130,12 +140,13 @@ def _outcome(
         context.tell_ended()
 
 
-def _hear(context: Context, frame: Frame) -> None:
+def _hear(context: Context, horizon: Horizon, frame: Frame) -> None:
     match frame:
         case (_, fence, *_) if fence != context.fence:
             # A late word about the run before.
             return
-        case ("told", _, int(ticket), word, str(detail), int(limit)):
+        case ("told", _, int(ticket), word, str(detail), int(limit), float(until_ms)):
+            horizon.until_ms = until_ms
             context.tell_word(
                 Told(context.run_id, context.fence, ticket, word, detail=detail, limit=limit)
             )

@@ -187,7 +187,8 @@ class ProcessExecutor:
             self._running[context] = (child, handler.stop_grace_ms)
         if context.cancelled:
             child.stop(handler.stop_grace_ms)
-        child.send(("run", *handler.place, assignment.SerializeToString()))
+        until_ms = self._outlet.horizon.until_ms
+        child.send(("run", *handler.place, assignment.SerializeToString(), until_ms))
         outcome = self._listen(child, context)
         with self._lock:
             del self._running[context]
@@ -219,6 +220,10 @@ class ProcessExecutor:
                 case ("remark", int(ticket), str(name), bytes(data)) if name in _SAYINGS:
                     remark = Remark(ticket, _SAYINGS[name].FromString(data))
                     self._outlet.say_remark(context.run_id, context.fence, remark)
+                case ("unsure", int(ticket)):
+                    self._outlet.say_remark(context.run_id, context.fence, Remark(ticket, None))
+                case ("abandoned",):
+                    return Abandoned()
                 case ("park", str(request_id)):
                     return Park(request_id)
                 case ("output", bytes(data)):

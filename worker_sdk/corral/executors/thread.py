@@ -44,7 +44,7 @@ class ThreadExecutor:
     ) -> None:
         outcome: Outcome = Abandoned()
         try:
-            if not context.cancelled:
+            if context.begins_sync():
                 outcome = output_of(handler.invoke(context, value))
         except BaseException as error:
             # The edge of user code: reported as the run's error, and logged with its place.

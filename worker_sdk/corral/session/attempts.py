@@ -225,7 +225,7 @@ class Attempts:
     def remarked(self, key: Key, remark: Remark) -> None:
         """A handler asks, or wants something kept."""
         if self._states.get(key) in SPEAKING:
-            self._messages.append(self.remarks.say(key, remark))
+            self._messages.extend(self.remarks.say(key, remark))
         else:
             self._actions.append(Told(*key, remark.ticket, "over"))
 

@@ -15,6 +15,7 @@ from corral.session import rejects
 from corral.session.acks import Acks
 from corral.session.attempts import Attempts
 from corral.session.hello import answer, hello, models
+from corral.session.lease import Lease
 from corral.session.messages import (
     Action,
     Connect,
@@ -24,6 +25,7 @@ from corral.session.messages import (
     Ending,
     HalfClose,
     Hangup,
+    LeaseHolds,
     Log,
     Phase,
     Remark,
@@ -75,8 +77,7 @@ class SessionCore:
         self._known = False
         self._immediate = False
         self._in_use_since: float | None = None
-        self._lease_ms = 0
-        self._grace_ms = 0
+        self._lease = Lease()
         self._heard_at = 0.0
         self._welcomed_at = 0.0
         self._lost_at: float | None = None
@@ -99,13 +100,13 @@ class SessionCore:
 
     def begin(self, now: float) -> list[Action]:
         """Opens the first stream."""
-        self._connect(self._route.hub)
-        self._heard_at = now
+        self._connect(self._route.hub, now)
         return self._take(now)
 
     def received(self, stream: int, frame: worker_pb2.HubFrame, now: float) -> list[Action]:
         """A frame came from a hub."""
-        if stream == self._stream and self._overslept(frame, now):
+        live = stream == self._stream and self.phase in (Phase.OPENING, Phase.OPEN)
+        if live and self._lease.overslept(self._heard_at, frame, now):
             self._lost("this process stalled for a whole lease", now)
         for message in frame.messages:
             if stream != self._stream or self.phase not in (Phase.OPENING, Phase.OPEN):
@@ -168,9 +169,7 @@ class SessionCore:
     def tick(self, now: float) -> list[Action]:
         """Time has passed."""
         if self._connect_at is not None and now >= self._connect_at:
-            self._connect_at = None
-            self._heard_at = now
-            self._connect(self._route.hub)
+            self._connect(self._route.hub, now)
         silence_at = self._silence_at()
         if silence_at is not None and now >= silence_at:
             if self.phase is Phase.CLOSING:
@@ -194,6 +193,11 @@ class SessionCore:
                 self._send(message)
         if self._attempts.draining and not self._attempts.busy:
             self._finish(now)
+        # Behind what stops handlers: who has waited for the lease must have heard of that.
+        if (until := self._lease.news()) is not None:
+            self._actions.append(LeaseHolds(until))
+        if now < self._lease.until:
+            self._actions.extend(self._attempts.remarks.assured())
         taken, self._actions = self._actions, []
         return taken
 
@@ -228,7 +232,8 @@ class SessionCore:
                 for item in message.report_ack.items:
                     self._attempts.acknowledged(item)
             case "ping":
-                pong = worker_pb2.Pong(number=message.ping.number)
+                self._lease.pinged(message.ping, now)
+                pong = worker_pb2.Pong(number=message.ping.number, clock_ms=int(now))
                 self._send(worker_pb2.WorkerMessage(pong=pong))
             case "reconnect":
                 self._move_at = now + message.reconnect.after_ms
@@ -250,8 +255,7 @@ class SessionCore:
         self._in_use_since = None
         self._lost_at = None
         self._welcomed_at = now
-        self._lease_ms = welcome.lease_ms
-        self._grace_ms = welcome.grace_ms
+        self._lease.welcomed(welcome)
         self._attempts.max_payload_bytes = welcome.max_payload_bytes
         self._attempts.remarks.max_state_bytes = welcome.max_state_bytes
         self._actions.append(Connected(welcome.hub))
@@ -278,6 +282,7 @@ class SessionCore:
             # The runs that it holds are listed again; the verdicts say which may go on.
             self.session_id = self._new_id()
             self._known = False
+            self._lease.lost()
         if reject.reason == worker_pb2.REJECT_REASON_WORKER_ID_IN_USE:
             if self._in_use_since is None:
                 self._in_use_since = now
@@ -326,7 +331,10 @@ class SessionCore:
         elif self.phase is Phase.OPENING and self._end_at is None:
             self._end_at = now + GOODBYE_MS
 
-    def _connect(self, hub: int) -> None:
+    def _connect(self, hub: int, now: float) -> None:
+        self._connect_at = None
+        self._heard_at = now
+        self._lease.hello(now)
         self._stream += 1
         self.phase = Phase.OPENING
         self._resident_said = self._resident
@@ -341,10 +349,11 @@ class SessionCore:
         left = self._hub()
         self._actions.append(Hangup())
         self._acks.clear()
+        self._lease.cut()
         self._move_at = None
         if self._lost_at is None:
             self._lost_at = now
-        in_grace = self._known and now - self._lost_at < self._grace_ms
+        in_grace = self._known and now - self._lost_at < self._lease.grace_ms
         hub, delay_ms = self._route.next(in_grace=in_grace, anywhere=elsewhere)
         if self._route.worth_saying:
             level = "warning" if self._route.tries > len(self._hubs) else "info"
@@ -352,9 +361,7 @@ class SessionCore:
         self.phase = Phase.WAITING
         self._connect_at = now + delay_ms
         if delay_ms == 0:
-            self._connect_at = None
-            self._heard_at = now
-            self._connect(hub)
+            self._connect(hub, now)
 
     def _end(self, error: Exception | None) -> None:
         self.phase = Phase.ENDED
@@ -364,21 +371,14 @@ class SessionCore:
         self._connect_at = self._move_at = self._end_at = None
         self._actions.append(Ended(error))
 
-    def _overslept(self, frame: worker_pb2.HubFrame, now: float) -> bool:
-        """True when nothing was looked at for a lease: the session may have been lost, so what
-        its stream still carries, its Welcome too, may be another worker's by now. A new Hello
-        tells."""
-        lease_ms = self._lease_ms or max((m.welcome.lease_ms for m in frame.messages), default=0)
-        return self.phase in (Phase.OPENING, Phase.OPEN) and 0 < lease_ms <= now - self._heard_at
-
     def _silence_at(self) -> float | None:
         match self.phase:
             case Phase.OPENING:
                 # A lease that is held must not run out at a hub that does not answer.
-                held = self._lease_ms / 2 if self._lease_ms else WELCOME_MS
+                held = self._lease.ms / 2 if self._lease.ms else WELCOME_MS
                 return self._heard_at + min(WELCOME_MS, held)
             case Phase.OPEN:
-                return self._heard_at + self._lease_ms / 2 if self._lease_ms else None
+                return self._heard_at + self._lease.ms / 2 if self._lease.ms else None
             case Phase.CLOSING:
                 return self._heard_at + GOODBYE_MS
             case _:

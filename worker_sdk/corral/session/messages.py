@@ -61,11 +61,12 @@ Saying = worker_pb2.InputRequest | worker_pb2.Checkpoint | worker_pb2.Step
 class Remark:
     """A handler asks, or wants something kept; it waits for the word on its `ticket`.
 
-    The session fills in run, fence and number; tickets are unique in an attempt.
+    Without a saying it wants to know that the session lives. The session fills in run, fence
+    and number; tickets are unique in an attempt.
     """
 
     ticket: int
-    saying: Saying
+    saying: Saying | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,8 @@ class StopRun:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What became of a remark: it is kept, refused, not understood, or the attempt is over.
+    """What became of a remark: it is kept (or the lease holds), refused, not understood, or the
+    attempt is over.
 
     `detail` is what the hub said of one that it does not understand; `limit` is how many bytes
     a run may keep in all, 0 when that is not known.
@@ -160,6 +162,13 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseHolds:
+    """The session lives at least until then; what its runs have been told comes before."""
+
+    until_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """Something that a person should know."""
 
@@ -187,6 +196,7 @@ Action = (
     | Answered
     | FreeEvent
     | Connected
+    | LeaseHolds
     | Log
     | Ended
 )

@@ -21,12 +21,23 @@ class Remarks:
         self.max_state_bytes = 0
         self._reports = reports
         self._asked: dict[Key, dict[str, worker_pb2.InputRequest]] = {}
+        # Who wants to know whether the session lives.
+        self._unsure: list[Told] = []
 
-    def say(self, key: Key, remark: Remark) -> worker_pb2.WorkerMessage:
-        """Gives the message of a remark, which is a report from now on."""
+    def say(self, key: Key, remark: Remark) -> list[worker_pb2.WorkerMessage]:
+        """Gives the message of a remark, which is a report from now on; none where nothing is
+        said."""
+        if remark.saying is None:
+            self._unsure.append(Told(*key, remark.ticket, "kept"))
+            return []
         if isinstance(remark.saying, worker_pb2.InputRequest):
             self._asked.setdefault(key, {})[remark.saying.request_id] = remark.saying
-        return self._reports.remark(key, remark)
+        return [self._reports.remark(key, remark.ticket, remark.saying)]
+
+    def assured(self) -> list[Told]:
+        """The session lives: gives what those are told who wanted to know."""
+        unsure, self._unsure = self._unsure, []
+        return unsure
 
     def again(self, keys: Iterable[Key]) -> list[worker_pb2.WorkerMessage]:
         """Asks again what attempts wait for, but for what a hub has yet to take: that is said
@@ -42,7 +53,7 @@ class Remarks:
                     continue
                 copy = worker_pb2.InputRequest()
                 copy.CopyFrom(question)
-                messages.append(self._reports.remark(key, Remark(0, copy)))
+                messages.append(self._reports.remark(key, 0, copy))
         return messages
 
     def answered(self, key: Key, answers: Sequence[common_pb2.InputAnswer]) -> None:

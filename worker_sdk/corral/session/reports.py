@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from corral.offers import Decline
-from corral.session.messages import Remark
+from corral.session.messages import Saying
 from corral_proto.v1 import common_pb2, worker_pb2
 
 Key = tuple[str, str]
@@ -68,9 +68,8 @@ class Reports:
             ),
         )
 
-    def remark(self, key: Key, remark: Remark) -> worker_pb2.WorkerMessage:
-        """Keeps a remark and gives its message."""
-        saying = remark.saying
+    def remark(self, key: Key, ticket: int, saying: Saying) -> worker_pb2.WorkerMessage:
+        """Keeps what a handler says and gives its message."""
         saying.run_id, saying.fence, saying.seq = key[0], key[1], self._next()
         match saying:
             case worker_pb2.InputRequest():
@@ -79,7 +78,7 @@ class Reports:
                 kind, message = "checkpoint", worker_pb2.WorkerMessage(checkpoint=saying)
             case _:
                 kind, message = "step", worker_pb2.WorkerMessage(step=saying)
-        return self._keep(kind, key, message, remark.ticket)
+        return self._keep(kind, key, message, ticket)
 
     def park(self, key: Key, request_id: str) -> worker_pb2.WorkerMessage:
         """Keeps the word that a run waits without holding room and gives its message."""

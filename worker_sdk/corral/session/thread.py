@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from corral.addresses import Address
 from corral.channel import Metadata
+from corral.clock import now_ms
 from corral.offers import Decline
 from corral.session.core import SessionCore
 from corral.session.credit import Credit
+from corral.session.lease import Horizon
 from corral.session.messages import (
     Action,
     Answered,
@@ -30,6 +31,7 @@ from corral.session.messages import (
     FreeEvent,
     HalfClose,
     Hangup,
+    LeaseHolds,
     Log,
     Outcome,
     Phase,
@@ -103,6 +105,7 @@ class SessionThread:
         dial: Dial = HubStream,
     ) -> None:
         self.credit = Credit(EVENTS_ON_THEIR_WAY)
+        self.horizon = Horizon()
         self._core = core
         self._addresses = addresses
         self._metadata = metadata
@@ -181,23 +184,23 @@ class SessionThread:
                 self._take_ended(ended)
                 if step is None:
                     return
-                self._perform(step(_now_ms()))
+                self._perform(step(now_ms()))
             self._take_ended(ended)
             # After what has arrived: silence is judged by what was heard, not by what a
             # stalled process has not looked at yet.
-            self._perform(self._core.tick(_now_ms()))
+            self._perform(self._core.tick(now_ms()))
             self._flush()
             if self._core.phase is Phase.ENDED:
                 return
 
     def _take_ended(self, ended: list[Ending]) -> None:
         if ended:
-            self._perform(self._core.handlers_ended(ended, _now_ms()))
+            self._perform(self._core.handlers_ended(ended, now_ms()))
             ended.clear()
 
     def _wait(self) -> list[Step | Ending | None]:
         wakeup = self._core.next_wakeup()
-        timeout = None if wakeup is None else max(0.0, (wakeup - _now_ms()) / 1000)
+        timeout = None if wakeup is None else max(0.0, (wakeup - now_ms()) / 1000)
         steps: list[Step | Ending | None] = []
         try:
             steps.append(self._inbox.get(timeout=timeout))
@@ -244,6 +247,8 @@ class SessionThread:
                         self._stream.half_close()
                 case Connected(hub):
                     self._host.connected(hub)
+                case LeaseHolds(until_ms):
+                    self.horizon.until_ms = until_ms
                 case Log(level, text):
                     logger.log(logging.WARNING if level == "warning" else logging.INFO, text)
                 case Ended(error):
@@ -272,7 +277,3 @@ class SessionThread:
 
     def _on_closed(self, stream: int, code: str, detail: str) -> None:
         self._inbox.put(lambda now: self._core.stream_closed(stream, code, detail, now))
-
-
-def _now_ms() -> float:
-    return time.monotonic() * 1000

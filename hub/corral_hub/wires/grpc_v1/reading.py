@@ -239,7 +239,7 @@ def _incoming(kind: str, message: wk.WorkerMessage, max_payload: int) -> Incomin
         case "hello":
             return hello(message.hello)
         case "pong":
-            return Pong(message.pong.number)
+            return Pong(message.pong.number, message.pong.clock_ms)
         case "mail_ack":
             return [
                 Said(Report("ack", _run(i.run_id), names.fence(i.fence), 0, i.word))

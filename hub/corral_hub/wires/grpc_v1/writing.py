@@ -297,8 +297,9 @@ def outgoing(message: m.Outgoing, config: HubConfig, out: wk.HubMessage) -> None
                 ack.add(
                     run_id=item.run, fence=item.fence, seq=item.seq, verdict=VERDICTS[item.verdict]
                 )
-        case m.Ping(number):
+        case m.Ping(number, renewed_ms):
             out.ping.number = number
+            out.ping.renewed_ms = renewed_ms
         case m.Welcome(session, stream, resumed, held):
             welcome = out.welcome
             welcome.session_id = session
