@@ -36,6 +36,8 @@ def call():
 threading.Thread(target=call).start()
 """,
 }
+# Python lets no thread begin any more while it waits for those that are there; gRPC needs one.
+NO_LATE_THREADS = (3, 12) <= sys.version_info < (3, 12, 2)
 
 
 class Asked:
@@ -80,6 +82,8 @@ def test_all_calls_have_the_same_names_and_parameters(waits: type, awaited: type
 def test_a_script_that_forgets_to_close_ends_and_loses_nothing(
     hub: ScriptedHub, asked: Asked, last: str
 ) -> None:
+    if last == "a thread" and NO_LATE_THREADS:
+        pytest.skip("no thread can begin at the end of the program, an error of these releases")
     ended = subprocess.run(
         [sys.executable, "-c", SCRIPT + CALLS[last], hub.address],
         capture_output=True,
