@@ -236,6 +236,36 @@ async def test_no_step_begins_when_the_run_is_gone(way: Any, reason: str) -> Non
 
 
 @WAYS
+async def test_a_run_that_is_given_back_may_be_gone_too(way: Any) -> None:
+    context, called = context_of(), list[str]()
+    context.tell_cancelled("drain")
+    context.tell_cancelled("lost")
+    with anyio.fail_after(SECONDS), pytest.raises(corral.AttemptEnded):
+        await way(context, called)
+    assert not called
+
+
+async def test_what_a_plain_function_gives_to_await_waits_too() -> None:
+    outlet, called = Lapsed(), list[str]()
+    outlet.horizon.until_ms = math.inf
+
+    async def later() -> None:
+        called.append("called")
+
+    def fn() -> Any:
+        outlet.horizon.until_ms = 0.0
+        return later()
+
+    step = asyncio.ensure_future(context_of(outlet).step("s", fn))
+    await outlet.wait_asked()
+    assert not called
+    outlet.assure()
+    with anyio.fail_after(SECONDS):
+        await step
+    assert called == ["called"]
+
+
+@WAYS
 async def test_a_run_that_is_cancelled_may_do_steps_to_clean_up(way: Any) -> None:
     outlet, called = Outlet(), list[str]()
     context = context_of(outlet)

@@ -184,7 +184,10 @@ class Keeping(Remembering):
                 # It has happened: another attempt must not do it again.
                 self._keep_at_least(step, working.result())
             raise
-        return await value if inspect.isawaitable(value) else value
+        if not inspect.isawaitable(value):
+            return value
+        await self.hold()
+        return await value
 
     def _call_held(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         # In the thread, for which it may have waited.

@@ -279,7 +279,8 @@ class Remembering:
     def tell_stop(self, reason: str) -> None:
         """Nobody is waited for in threads any more. Called when the handler is told to stop."""
         with _making:
-            self._stop_reason = self._stop_reason or reason
+            if reason in GONE or not self._stop_reason:
+                self._stop_reason = reason
         if self._made is not None:
             self._made.stop(reason)
 
