@@ -29,6 +29,7 @@ from corral.session.messages import (
     Told,
 )
 from corral_proto.v1 import common_pb2, worker_pb2
+from tests.sdk.hubs import ScriptedHub
 from tests.sdk.outlets import Outlet, context_of
 from tests.sdk.process_handlers import typed
 from tests.sdk.session_world import World
@@ -335,3 +336,42 @@ async def test_no_handler_in_a_process_begins_before_the_lease_is_known_to_hold(
         await anyio.to_thread.run_sync(executor.close)
     assert outlet.said == [None]
     assert outcomes == [Output(b"2") if word == "kept" else Abandoned()]
+
+
+async def test_a_handler_that_cleans_up_is_not_disturbed_when_its_run_is_gone(
+    hub: ScriptedHub,
+) -> None:
+    worker = corral.Worker("w", hubs=hub.address, admission=corral.Fixed(1))
+    cleaning, go_on, called, said = asyncio.Event(), asyncio.Event(), list[str](), list[Any]()
+
+    @worker.workflow
+    async def clean(ctx: Context) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            cleaning.set()
+            # Told to stop a second time as it was the first, it would not get any further.
+            await go_on.wait()
+            try:
+                await in_coroutine(ctx, called)
+            except corral.AttemptEnded as error:
+                said.append(error)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(worker.run)
+        stream = await hub.welcomed()
+        stream.assign("r", "clean")
+        await stream.expect("mail_ack")
+        stream.stop("r")
+        with anyio.fail_after(SECONDS):
+            await cleaning.wait()
+        stream.stop("r", reason="lost")
+        stream.say(ping=worker_pb2.Ping(number=1))
+        await stream.expect("pong")
+        go_on.set()
+        stream.ack(await stream.expect("stopped"))
+        worker.stop()
+        await stream.expect("goodbye")
+        stream.end()
+    assert said
+    assert not called

@@ -115,6 +115,18 @@ def test_a_stop_is_answered_only_when_the_handler_has_ended(world: World) -> Non
     assert [m.seq for m in world.said("stopped")] == [1]
 
 
+def test_a_handler_that_stops_hears_that_its_run_is_gone(world: World) -> None:
+    world.assign("a")
+    world.stop("a")
+    world.cut()
+    world.hello()
+    world.welcome(drop=["a"])
+    assert world.of(StopRun) == [StopRun("a", "1", "lost")]
+    world.emits("a")
+    world.ack(1, verdict=worker_pb2.REPORT_VERDICT_STALE)
+    assert world.of(StopRun) == [StopRun("a", "1", "lost")]
+
+
 def test_a_stop_for_an_unknown_run_is_answered_and_its_late_assignment_dropped(
     world: World,
 ) -> None:

@@ -17,7 +17,7 @@ from corral.executors.process import ProcessExecutor
 from corral.executors.thread import ThreadExecutor
 from corral.handlers import Handler
 from corral.records import capability_text
-from corral.session.messages import Answered, Outcome, Told
+from corral.session.messages import GONE, Answered, Outcome, Told
 from corral.terms import Capability
 from corral_proto.v1 import worker_pb2
 
@@ -127,7 +127,11 @@ class Dispatcher:
         found = self._contexts.get((run_id, fence))
         if found is not None:
             context, handler = found
+            told = context.cancelled
             context.tell_cancelled(reason)
+            if told and reason in GONE:
+                # It knows; while it cleans up it may await.
+                return
             if handler.executor == "inline":
                 self._inline.stop(context)
             elif handler.executor == "process":

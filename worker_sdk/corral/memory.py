@@ -16,15 +16,13 @@ from typing import Any, TypeVar
 from corral.clock import now_ms
 from corral.errors import AttemptEnded, CorralError
 from corral.session.lease import Horizon
-from corral.session.messages import Remark, Saying, Told
+from corral.session.messages import GONE, Remark, Saying, Told
 from corral_proto.v1 import common_pb2, worker_pb2
 
 T = TypeVar("T")
 
 # Makes the error of a remark that was not kept.
 Refusal = Callable[[Told], Exception]
-# Why an attempt was told to stop, when the run is another worker's or has ended.
-GONE = frozenset({"lost", "ended"})
 
 
 class Parked(BaseException):

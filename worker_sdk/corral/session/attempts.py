@@ -12,6 +12,7 @@ from enum import Enum
 from corral.offers import Decline
 from corral.session import remarks
 from corral.session.messages import (
+    GONE,
     Action,
     Answered,
     Consider,
@@ -197,7 +198,9 @@ class Attempts:
                 self.spools.discard(key)
                 self._actions.append(StopRun(key[0], key[1], reason))
             case State.STOPPING:
-                pass
+                if reason in GONE:
+                    # It may still do steps to clean up, which are another's now.
+                    self._actions.append(StopRun(key[0], key[1], reason))
             case State.OFFERED:
                 self._actions.append(StopRun(key[0], key[1], reason))
                 self._report(key, self.reports.stopped(key), State.DECLINED)
@@ -306,8 +309,7 @@ class Attempts:
                 state in SPEAKING
             ):
                 self._states[key] = State.FORGOTTEN
-                if state is State.RUNNING:
-                    self._actions.append(StopRun(key[0], key[1], "lost"))
+                self._actions.append(StopRun(key[0], key[1], "lost"))
             case worker_pb2.REPORT_VERDICT_ALREADY_FINAL if state is State.RUNNING:
                 self.told_to_stop(key, "ended")
             case _:

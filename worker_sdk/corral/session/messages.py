@@ -13,6 +13,9 @@ from typing import Literal
 from corral.enrolment import EnrolmentKey
 from corral_proto.v1 import common_pb2, worker_pb2
 
+# Why a handler is told to stop, when its run is another worker's or has ended.
+GONE = frozenset({"lost", "ended"})
+
 
 class Phase(Enum):
     """Where the session stands."""
