@@ -96,7 +96,7 @@ class Hub:
             self._relays.take,
         )
         self._namespaces = Namespaces(self._store, self._hints, config.max_namespaces)
-        self._leases = Leases(self.registry, config.lease_ms, HUB_TTL_MS)
+        self._leases = Leases(self.registry, config.lease_ms, config.ping_ms, HUB_TTL_MS)
         tick_ms = min(config.tick_ms, max(50, config.lease_ms // 10))
         self._steward = Steward(config.name, self._leases, tick_ms)
         orchestrator = OrchestratorService(

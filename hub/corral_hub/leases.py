@@ -7,6 +7,7 @@ never waits behind a barrier. Also lets each session core see the time.
 from __future__ import annotations
 
 import asyncio
+import math
 
 import structlog
 
@@ -15,6 +16,7 @@ from corral_store.errors import StoreError
 from corral_store.store import Store
 
 RENEWALS_PER_CALL = 256
+LEAST_TICK = 0.05
 
 log = structlog.get_logger("corral.leases")
 
@@ -22,9 +24,12 @@ log = structlog.get_logger("corral.leases")
 class Leases:
     """Owns renewing. `live` is the hubs that were alive at the last renewal, by namespace."""
 
-    def __init__(self, registry: Registry, lease_ms: int, hub_ttl_ms: int) -> None:
+    def __init__(self, registry: Registry, lease_ms: int, ping_ms: int, hub_ttl_ms: int) -> None:
         self._registry = registry
         self._interval = min(2.5, lease_ms / 6000)
+        # As often at least, and so that each ping comes when it is due and not at the next look.
+        ping = max(LEAST_TICK, ping_ms / 1000)
+        self._tick = ping / math.ceil(ping / self._interval)
         self._ttl_ms = hub_ttl_ms
         self.live: dict[str, list[str]] = {}
         self._share: dict[str, int] = {}
@@ -39,7 +44,7 @@ class Leases:
         """Apart from renewing: while the store is away, workers must still hear of this hub,
         or all of them would leave it for another that has the same store."""
         while True:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self._tick)
             crowded = {name: self._crowded(name) for name in store.names()}
             for driver in self._registry:
                 driver.tick(others=crowded.get(driver.key[0], False))

@@ -26,6 +26,14 @@ async def test_a_ping_says_when_the_pong_was_said_that_has_renewed_the_lease(val
         assert ping.renewed_ms in said
 
 
+async def test_pings_come_as_often_as_they_are_to_however_long_a_lease_is(valkey: str) -> None:
+    async with place_of(settings(valkey, lease_ms=60_000, ping_ms=300)) as place:
+        session = await place.peer.session()
+        with anyio.fail_after(5):
+            numbers = [(await session.hear("ping")).ping.number for _ in range(4)]
+        assert numbers == [1, 2, 3, 4]
+
+
 async def test_what_a_worker_says_of_its_clock_disturbs_nobody(valkey: str) -> None:
     async with place_of(settings(valkey)) as place:
         session = await place.peer.session()
