@@ -78,10 +78,16 @@ class HubConfig:
             raise Misconfigured(
                 f"lease_ms {self.lease_ms}: 500 to 600000", field="lease_ms", limit="500..600000"
             )
-        if self.ping_ms * 3 > self.lease_ms:
+        if not 50 <= self.ping_ms <= self.lease_ms // 3:
             raise Misconfigured(
-                f"ping_ms {self.ping_ms}: at most a third of lease_ms ({self.lease_ms})",
+                f"ping_ms {self.ping_ms}: at least 50, and at most a third of lease_ms "
+                f"({self.lease_ms})",
                 field="ping_ms",
+                limit=f"50..{self.lease_ms // 3}",
+            )
+        if not 0 <= self.grace_ms <= 600_000:
+            raise Misconfigured(
+                f"grace_ms {self.grace_ms}: 0 to 600000", field="grace_ms", limit="0..600000"
             )
         if not 1024 <= self.max_payload_bytes <= 3_000_000:
             raise Misconfigured(

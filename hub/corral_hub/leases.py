@@ -16,7 +16,6 @@ from corral_store.errors import StoreError
 from corral_store.store import Store
 
 RENEWALS_PER_CALL = 256
-LEAST_TICK = 0.05
 
 log = structlog.get_logger("corral.leases")
 
@@ -28,8 +27,7 @@ class Leases:
         self._registry = registry
         self._interval = min(2.5, lease_ms / 6000)
         # As often at least, and so that each ping comes when it is due and not at the next look.
-        ping = max(LEAST_TICK, ping_ms / 1000)
-        self._tick = ping / math.ceil(ping / self._interval)
+        self._tick = ping_ms / 1000 / math.ceil(ping_ms / 1000 / self._interval)
         self._ttl_ms = hub_ttl_ms
         self.live: dict[str, list[str]] = {}
         self._share: dict[str, int] = {}

@@ -46,6 +46,8 @@ def test_a_store_that_is_away_at_the_start_ends_with_4(
         ({"name": "a b"}, "name 'a b'"),
         ({"lease_ms": 100}, "500 to 600000"),
         ({"ping_ms": 5000}, "at most a third of lease_ms"),
+        ({"ping_ms": 0}, "at least 50"),
+        ({"grace_ms": -1}, "0 to 600000"),
         ({"max_payload_bytes": 4_000_000}, "below 4 MiB"),
         ({"durability": "replica:0"}, "memory, fsync or replica:N"),
         ({"durability": "best"}, "memory, fsync or replica:N"),

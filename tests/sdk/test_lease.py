@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 import anyio
@@ -205,19 +206,23 @@ async def by_a_thread(context: Context, called: list[str]) -> Any:
     )
 
 
+async def begins_when_assured(outlet: Lapsed, step: Awaitable[Any], called: list[str]) -> None:
+    task = asyncio.ensure_future(step)
+    await outlet.wait_asked()
+    assert not called
+    outlet.assure()
+    with anyio.fail_after(SECONDS):
+        await task
+    assert called == ["called"]
+
+
 WAYS = pytest.mark.parametrize("way", [in_coroutine, in_a_thread, by_a_thread])
 
 
 @WAYS
 async def test_no_step_begins_before_the_lease_is_known_to_hold(way: Any) -> None:
     outlet, called = Lapsed(), list[str]()
-    step = asyncio.ensure_future(way(context_of(outlet), called))
-    await outlet.wait_asked()
-    assert not called
-    outlet.assure()
-    with anyio.fail_after(SECONDS):
-        await step
-    assert called == ["called"]
+    await begins_when_assured(outlet, way(context_of(outlet), called), called)
 
 
 @WAYS
@@ -258,13 +263,7 @@ async def test_what_a_plain_function_gives_to_await_waits_too() -> None:
         outlet.horizon.until_ms = 0.0
         return later()
 
-    step = asyncio.ensure_future(context_of(outlet).step("s", fn))
-    await outlet.wait_asked()
-    assert not called
-    outlet.assure()
-    with anyio.fail_after(SECONDS):
-        await step
-    assert called == ["called"]
+    await begins_when_assured(outlet, context_of(outlet).step("s", fn), called)
 
 
 @WAYS

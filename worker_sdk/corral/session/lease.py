@@ -11,8 +11,8 @@ import math
 
 from corral_proto.v1 import worker_pb2
 
-# Part of a lease that is counted on. Clocks differ a little, and mail that is not acknowledged
-# ends a session a lease after it was sent, which is up to 100 ms before a worker must do so.
+# Part of a lease that is counted on. Clocks differ a little, and a session ends a lease after mail
+# was sent that is not acknowledged, for which a worker takes up to 100 ms.
 COUNTED_ON = 0.95
 
 
