@@ -24,6 +24,7 @@ from corral_hub.errors import Misconfigured, Unauthenticated
 from corral_hub.hub import Hub
 from corral_hub.wires.grpc_v1 import worker as worker_wire
 from corral_hub.wires.grpc_v1.orchestrator import STREAMS, UNARY
+from corral_hub.wires.grpc_v1.server import SUBMIT_STREAM
 from corral_hub.wires.grpc_v1.tls import server_credentials
 from corral_proto.v1 import orchestrator_pb2 as pb
 from corral_proto.v1 import worker_pb2 as wk
@@ -49,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_method_needs_a_role() -> None:
-    assert set(NEEDS) == {"Session", *UNARY, *STREAMS}
+    assert set(NEEDS) == {"Session", SUBMIT_STREAM, *UNARY, *STREAMS}
 
 
 @pytest.mark.parametrize(

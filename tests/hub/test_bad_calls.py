@@ -76,7 +76,8 @@ async def test_a_token_stands_in_no_text_of_the_configuration() -> None:
 async def test_bytes_that_are_no_message_get_a_typed_answer(place: Place) -> None:
     async with place.unchanged():
         for service, method in ORCHESTRATOR:
-            if not method.input_type.fields:
+            # Streams of requests have said something by then; their tests are their own.
+            if not method.input_type.fields or method.client_streaming:
                 continue
             call = raw_call(place.peer, service, method, b"\x0a\xff\xff")
             detail = await refused(call, "INVALID_ARGUMENT")

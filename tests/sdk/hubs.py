@@ -214,6 +214,8 @@ class _Service(grpc.GenericRpcHandler):
         serialize = partial(getattr(orchestrator_pb2, f"{name}Response").SerializeToString)
         if name.startswith("Subscribe"):
             return grpc.unary_stream_rpc_method_handler(call, request.FromString, serialize)
+        if name == "SubmitStream":
+            return grpc.stream_stream_rpc_method_handler(call, request.FromString, serialize)
         return grpc.unary_unary_rpc_method_handler(call, request.FromString, serialize)
 
 

@@ -36,14 +36,14 @@ class Calls:
     def many(self, request: Any, context: Any) -> Any:
         self.shared += 1
         self.seen.append([run.run_id for run in request.runs])
-        return pb.SubmitWorkflowsResponse(items=[_outcome(run) for run in request.runs])
+        return pb.SubmitWorkflowsResponse(items=[outcome(run) for run in request.runs])
 
 
 def _accepted(request: Any) -> pb.SubmitWorkflowResponse:
     return pb.SubmitWorkflowResponse(run=common_pb2.Run(run_id=request.run_id))
 
 
-def _outcome(run: Any) -> pb.SubmitWorkflowsResponse.Item:
+def outcome(run: Any) -> pb.SubmitWorkflowsResponse.Item:
     if run.workflow == "bad":
         detail = pb.ErrorDetail(name="NoMatchingWorker", message="nobody", run_id=run.run_id)
         return pb.SubmitWorkflowsResponse.Item(refused=detail)

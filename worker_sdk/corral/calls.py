@@ -87,7 +87,7 @@ class Hubs:
         """Gives the channel to the present hub, made on first use."""
         if self._closed:
             raise ClientClosed
-        self._check_loop()
+        self.check_loop()
         address = self.current
         if address not in self._channels:
             self._channels[address] = open_aio_channel(address)
@@ -108,9 +108,14 @@ class Hubs:
             await channel.close()
 
     async def call(
-        self, method: Method[RequestT, ResponseT], request: RequestT, timeout: float
+        self,
+        method: Method[RequestT, ResponseT],
+        request: RequestT,
+        timeout: float,
+        began: float | None = None,
     ) -> ResponseT:
-        """Makes a call, on one hub after the other, for at most `timeout` seconds in all.
+        """Makes a call, on one hub after the other, for at most `timeout` seconds in all, which
+        count from `began` by the monotonic clock (None: from now).
 
         Raises what the hub answered, `NoHub` when none could be reached and `Unavailable`
         when none gave a definite answer.
@@ -122,7 +127,7 @@ class Hubs:
                 f"{MAX_SEND_BYTES - 1024}. Store the input elsewhere and submit a reference.",
                 limit=str(MAX_SEND_BYTES - 1024),
             )
-        ends = time.monotonic() + timeout
+        ends = (time.monotonic() if began is None else began) + timeout
         failed = 0
         while True:
             address = self.current
@@ -146,6 +151,14 @@ class Hubs:
         """
         task = asyncio.current_task()
         return self._closed and task is not None and not task.cancelling()
+
+    def check_open(self, what: str) -> None:
+        """Raises Unavailable when the client was closed during a call."""
+        if self._closed:
+            raise Unavailable(
+                f"The client was closed during {what}; its outcome is unknown. Repeat it with "
+                "another client, a submit with the same ids."
+            ) from None
 
     def pause(self, failed: int) -> float:
         """Gives the seconds to wait after so many failures in a row: none for the first round."""
@@ -179,17 +192,15 @@ class Hubs:
             return await call(request, timeout=max(timeout, 0.001), metadata=self.metadata)
         except asyncio.CancelledError:
             if self.cut_by_close():
-                raise Unavailable(
-                    f"The client was closed during {method.name}; its outcome is unknown. Repeat "
-                    "it with another client, a submit with the same ids."
-                ) from None
+                self.check_open(method.name)
             # gRPC raises a cancellation of its own in place of the one it was told of. asyncio
             # counts them; a scope of anyio knows only its own, and lets others pass: here it
             # raises that.
             await anyio.lowlevel.checkpoint_if_cancelled()
             raise
 
-    def _check_loop(self) -> None:
+    def check_loop(self) -> None:
+        """Raises WrongLoop on another loop than that of the first call."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             if self._loop is not None:
@@ -198,16 +209,17 @@ class Hubs:
 
     def _method(self, method: Method[RequestT, ResponseT]) -> Any:
         """What makes a call of the present hub; made once, as that takes as long as some calls."""
-        self._check_loop()
+        self.check_loop()
         key = self.current, method.name
         if key not in self._methods:
             self._methods[key] = self.channel().unary_unary(
                 SERVICE + method.name,
-                request_serializer=_serialize,
+                request_serializer=serialize,
                 response_deserializer=method.response,
             )
         return self._methods[key]
 
 
-def _serialize(message: Message) -> bytes:
+def serialize(message: Message) -> bytes:
+    """The bytes of a message."""
     return message.SerializeToString()

@@ -99,6 +99,7 @@ class Client:
     async def close(self) -> None:
         """Closes the connections; calls in flight end with an error."""
         await self._hubs.close()
+        await self._submitter.close()
 
     @overload
     async def submit_workflow(

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections.abc import Sequence
 
 from corral import refusals
 from corral.calls import Hubs, Method
-from corral.errors import InternalHubError
+from corral.errors import HubError, InternalHubError
 from corral.submission import batches
+from corral.submit_stream import Shortcut, ShortcutLost
 from corral_proto.v1 import orchestrator_pb2 as pb
 
 _ONE = Method[pb.SubmitWorkflowRequest, pb.SubmitWorkflowResponse](
@@ -38,6 +40,7 @@ class Submitter:
 
     def __init__(self, hubs: Hubs) -> None:
         self._hubs = hubs
+        self._shortcut = Shortcut(hubs)
         self._asked: list[_Asked] = []
         self._leaving: asyncio.Handle | None = None
         # Submits on their way, and those without company since the last that had some.
@@ -68,16 +71,23 @@ class Submitter:
     ) -> pb.SubmitWorkflowResponse:
         self._flying += 1
         try:
-            return await self._hubs.call(_ONE, request, timeout)
+            began = time.monotonic()
+            items = await self._by_stream([request], timeout)
+            if items is None:
+                return await self._hubs.call(_ONE, request, timeout, began)
+            return _accepted(items[0])
         finally:
             self._landed()
 
     async def many(
-        self, requests: Sequence[pb.SubmitWorkflowRequest], timeout: float
+        self,
+        requests: Sequence[pb.SubmitWorkflowRequest],
+        timeout: float,
+        began: float | None = None,
     ) -> Sequence[pb.SubmitWorkflowsResponse.Item]:
-        """Makes one call; gives a verdict for each run, in order."""
+        """Makes one call; gives a verdict for each run, in order. For `began` see `Hubs.call`."""
         call = pb.SubmitWorkflowsRequest(runs=requests)
-        items = (await self._hubs.call(_MANY, call, timeout)).items
+        items = (await self._hubs.call(_MANY, call, timeout, began)).items
         if len(items) != len(requests):
             raise InternalHubError(
                 f"The hub answered for {len(items)} of {len(requests)} runs; what became of them "
@@ -91,9 +101,30 @@ class Submitter:
         """As `many`, for submits that were made one by one."""
         self._flying += 1
         try:
-            return await self.many(requests, timeout)
+            began = time.monotonic()
+            items = await self._by_stream(requests, timeout)
+            return await self.many(requests, timeout, began) if items is None else items
         finally:
             self._landed()
+
+    async def close(self) -> None:
+        """Ends what is open."""
+        await self._shortcut.close()
+
+    async def _by_stream(
+        self, requests: Sequence[pb.SubmitWorkflowRequest], timeout: float
+    ) -> Sequence[pb.SubmitWorkflowsResponse.Item] | None:
+        """The verdicts, when there is a stream and it gives them; None: make the call."""
+        size = sum(request.ByteSize() for request in requests)
+        if not self._shortcut.takes(size):
+            self._shortcut.called()
+            return None
+        try:
+            items = await self._shortcut.submit(requests, timeout)
+        except ShortcutLost:
+            self._hubs.check_open("SubmitWorkflow")
+            return None
+        return items if len(items) == len(requests) else None
 
     def _expect(self) -> None:
         """What is asked leaves in the next turn, or behind what is on its way."""
@@ -128,6 +159,13 @@ class Submitter:
                     _Shared(self, part, timeout)
 
 
+def _accepted(item: pb.SubmitWorkflowsResponse.Item) -> pb.SubmitWorkflowResponse:
+    """The run; raises what it was refused with."""
+    if item.WhichOneof("verdict") != "accepted":
+        raise refusals.from_detail(item.refused)
+    return item.accepted
+
+
 class _Asked:
     """One submit that has not left yet, or that shares a call."""
 
@@ -146,10 +184,10 @@ class _Asked:
         """Its verdict is there, unless nobody waits for it any more."""
         if self.answer.done():
             return
-        if item.WhichOneof("verdict") == "accepted":
-            self.answer.set_result(item.accepted)
-        else:
-            self.answer.set_exception(refusals.from_detail(item.refused))
+        try:
+            self.answer.set_result(_accepted(item))
+        except HubError as refusal:
+            self.answer.set_exception(refusal)
 
     def failed(self, error: Exception) -> None:
         """The call failed; a copy, as a traceback belongs to one task."""

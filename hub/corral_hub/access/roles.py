@@ -20,6 +20,7 @@ NEEDS = {
     "Session": WORKER,
     "SubmitWorkflow": ORCHESTRATOR,
     "SubmitWorkflows": ORCHESTRATOR,
+    "SubmitStream": ORCHESTRATOR,
     "CancelWorkflow": ORCHESTRATOR,
     "CancelWorkflows": ORCHESTRATOR,
     "DescribeWorkflow": ORCHESTRATOR,

@@ -136,6 +136,24 @@ class SubmitWorkflowsResponse(_message.Message):
     items: _containers.RepeatedCompositeFieldContainer[SubmitWorkflowsResponse.Item]
     def __init__(self, items: _Optional[_Iterable[_Union[SubmitWorkflowsResponse.Item, _Mapping]]] = ...) -> None: ...
 
+class SubmitStreamRequest(_message.Message):
+    __slots__ = ("number", "submit")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SUBMIT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    submit: SubmitWorkflowsRequest
+    def __init__(self, number: _Optional[int] = ..., submit: _Optional[_Union[SubmitWorkflowsRequest, _Mapping]] = ...) -> None: ...
+
+class SubmitStreamResponse(_message.Message):
+    __slots__ = ("number", "submitted", "failed")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SUBMITTED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    submitted: SubmitWorkflowsResponse
+    failed: ErrorDetail
+    def __init__(self, number: _Optional[int] = ..., submitted: _Optional[_Union[SubmitWorkflowsResponse, _Mapping]] = ..., failed: _Optional[_Union[ErrorDetail, _Mapping]] = ...) -> None: ...
+
 class CancelWorkflowRequest(_message.Message):
     __slots__ = ("run_id", "reason")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]

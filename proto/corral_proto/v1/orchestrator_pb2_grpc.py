@@ -49,6 +49,11 @@ class OrchestratorStub(object):
                 request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.SubmitWorkflowsRequest.SerializeToString,
                 response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.SubmitWorkflowsResponse.FromString,
                 _registered_method=True)
+        self.SubmitStream = channel.stream_stream(
+                '/corral.v1.Orchestrator/SubmitStream',
+                request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.SubmitStreamRequest.SerializeToString,
+                response_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.SubmitStreamResponse.FromString,
+                _registered_method=True)
         self.CancelWorkflow = channel.unary_unary(
                 '/corral.v1.Orchestrator/CancelWorkflow',
                 request_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.CancelWorkflowRequest.SerializeToString,
@@ -149,6 +154,14 @@ class OrchestratorServicer(object):
     def SubmitWorkflows(self, request, context):
         """Accepts up to 1,000 runs; each has its own verdict. Not one transaction: runs
         are accepted in steps of at most 256.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitStream(self, request_iterator, context):
+        """Accepts submits on one stream, each as SubmitWorkflows does; for whoever submits often,
+        as a message is quicker than a call. Answers come when they are known, in any order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -278,6 +291,11 @@ def add_OrchestratorServicer_to_server(servicer, server):
                     servicer.SubmitWorkflows,
                     request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.SubmitWorkflowsRequest.FromString,
                     response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.SubmitWorkflowsResponse.SerializeToString,
+            ),
+            'SubmitStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.SubmitStream,
+                    request_deserializer=corral__proto_dot_v1_dot_orchestrator__pb2.SubmitStreamRequest.FromString,
+                    response_serializer=corral__proto_dot_v1_dot_orchestrator__pb2.SubmitStreamResponse.SerializeToString,
             ),
             'CancelWorkflow': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelWorkflow,
@@ -419,6 +437,33 @@ class Orchestrator(object):
             '/corral.v1.Orchestrator/SubmitWorkflows',
             corral__proto_dot_v1_dot_orchestrator__pb2.SubmitWorkflowsRequest.SerializeToString,
             corral__proto_dot_v1_dot_orchestrator__pb2.SubmitWorkflowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/corral.v1.Orchestrator/SubmitStream',
+            corral__proto_dot_v1_dot_orchestrator__pb2.SubmitStreamRequest.SerializeToString,
+            corral__proto_dot_v1_dot_orchestrator__pb2.SubmitStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

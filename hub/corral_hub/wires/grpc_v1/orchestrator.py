@@ -53,9 +53,25 @@ class OrchestratorService:
     async def SubmitWorkflows(
         self, request: pb.SubmitWorkflowsRequest, t: Transitions
     ) -> pb.SubmitWorkflowsResponse:
+        out = pb.SubmitWorkflowsResponse()
+        await self.submit(request, out, t)
+        return out
+
+    async def submit(
+        self, request: pb.SubmitWorkflowsRequest, out: pb.SubmitWorkflowsResponse, t: Transitions
+    ) -> None:
+        """Fills the verdicts of a submit in."""
         # All of them count, those that cannot be read too.
         check_count(len(request.runs))
-        out = pb.SubmitWorkflowsResponse()
+        if len(request.runs) == 1:
+            # Without the parts of many, which would take half as long as all else.
+            try:
+                (run,) = request.runs
+                item = await self._orchestrator.submit_one(t, reading.submit_request(run))
+                self._accepted(item, out.items.add().accepted)
+            except HubError as refusal:
+                out.items.add(refused=detail_of(refusal))
+            return
         parts = self._orchestrator.submit(t, map(_read_or_refused, request.runs))
         async with contextlib.aclosing(parts):
             async for items in parts:
@@ -64,7 +80,6 @@ class OrchestratorService:
                         out.items.add(refused=detail_of(item))
                     else:
                         self._accepted(item, out.items.add().accepted)
-        return out
 
     def _accepted(self, item: Accepted, out: pb.SubmitWorkflowResponse) -> None:
         out.durability = self.durability

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import structlog
@@ -30,6 +30,7 @@ from corral_hub.errors import (
 from corral_hub.wires.grpc_v1.orchestrator import READS, STREAMS, UNARY, OrchestratorService
 from corral_hub.wires.grpc_v1.parsing import Malformed, serialize, tolerant
 from corral_hub.wires.grpc_v1.status import abort
+from corral_hub.wires.grpc_v1.submitting import SubmitStreams
 from corral_hub.wires.grpc_v1.tls import certificate_names, server_credentials
 from corral_hub.wires.grpc_v1.worker import WorkerService
 from corral_proto.v1 import orchestrator_pb2 as pb
@@ -53,6 +54,10 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 ORCHESTRATOR = pb.DESCRIPTOR.services_by_name["Orchestrator"].full_name
 WORKER = wk.DESCRIPTOR.services_by_name["Worker"].full_name
 
+SUBMIT_STREAM = "SubmitStream"
+
+AnswerT = TypeVar("AnswerT")
+
 log = structlog.get_logger("corral.grpc")
 
 
@@ -72,6 +77,7 @@ class Wire:
         self._workers = workers
         self._namespace = namespace
         self._access = access
+        self._submits = SubmitStreams()
         self._server = grpc.aio.server(options=OPTIONS)
         self._health = HealthServicer()
         self.address = ""
@@ -108,8 +114,9 @@ class Wire:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def refuse_new(self) -> None:
-        """Says to load balancers and to new sessions that this hub is stopping."""
+        """Says to load balancers, submitters and new sessions that this hub is stopping."""
         self._workers.stopping = True
+        self._submits.stop()
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace: float) -> None:
@@ -126,6 +133,9 @@ class Wire:
             methods[name] = grpc.unary_stream_rpc_method_handler(
                 self._stream(name), tolerant(request), serialize
             )
+        methods[SUBMIT_STREAM] = grpc.stream_stream_rpc_method_handler(
+            self._submit_stream, tolerant(pb.SubmitStreamRequest), serialize
+        )
         return grpc.method_handlers_generic_handler(ORCHESTRATOR, methods)
 
     def _worker(self) -> Any:
@@ -192,27 +202,46 @@ class Wire:
 
     def _unary(self, name: str) -> Any:
         method = getattr(self._orchestrator, name)
-        seconds = self._config.unary_seconds
-        advice = "ask again" if name in READS else "outcome unknown: send the same call again"
 
         async def call(request: Any, context: Any) -> Any:
             try:
-                async with asyncio.timeout(seconds):
-                    return await method(request, self._read(request, context, name))
-            except TimeoutError:
-                await abort(
-                    context,
-                    Unavailable(
-                        f"the store did not answer within {seconds:g} s; {advice}, here or at "
-                        "another hub"
-                    ),
+                return await self._in_time(
+                    name, method(request, self._read(request, context, name))
                 )
             except HubError as error:
                 await abort(context, error)
-            except StoreError as error:
-                await abort(context, of_store(error))
 
         return call
+
+    async def _in_time(self, name: str, answer: Awaitable[AnswerT]) -> AnswerT:
+        """What a method answers; raises HubError when the store does not, or not in time."""
+        seconds = self._config.unary_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await answer
+        except TimeoutError:
+            advice = "ask again" if name in READS else "outcome unknown: send the same call again"
+            raise Unavailable(
+                f"the store did not answer within {seconds:g} s; {advice}, here or at another hub"
+            ) from None
+        except StoreError as error:
+            raise of_store(error) from error
+
+    async def _submit_stream(self, requests: AsyncIterator[Any], context: Any) -> None:
+        await context.send_initial_metadata(())
+        try:
+            _, transitions = self._caller(context, SUBMIT_STREAM)
+
+            async def submit(
+                request: pb.SubmitWorkflowsRequest, out: pb.SubmitWorkflowsResponse
+            ) -> None:
+                answer = self._orchestrator.submit(request, out, transitions)
+                await self._in_time("SubmitWorkflows", answer)
+
+            with self._guarded(context, SUBMIT_STREAM, transitions):
+                await self._submits.serve(requests, context, submit)
+        except HubError as error:
+            await abort(context, error)
 
     def _stream(self, name: str) -> Any:
         method = getattr(self._orchestrator, name)
