@@ -4,9 +4,10 @@ more than a call."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -14,6 +15,8 @@ import pytest
 
 import corral
 from corral import submit_stream
+from corral.addresses import parse_addresses
+from corral.calls import Hubs
 from corral_proto.v1 import orchestrator_pb2 as pb
 from tests.sdk.conftest import HubFactory
 from tests.sdk.hubs import ScriptedHub
@@ -280,6 +283,7 @@ async def test_a_stream_that_nobody_uses_ends(
     hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submit_stream, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(submit_stream, "REST_SECONDS", 1000.0)
     calls = Streams(hub)
     async with corral.Client(hub.address) as client:
         await until_streamed(client, calls)
@@ -291,23 +295,75 @@ async def test_a_stream_that_nobody_uses_ends(
     assert calls.opened == 2
 
 
+class Stopped(Streams):
+    """Answers nothing until the test says so."""
+
+    def __init__(self, hub: ScriptedHub) -> None:
+        super().__init__(hub)
+        self.came, self.go = threading.Event(), threading.Event()
+
+    def answers(self, request: pb.SubmitStreamRequest, context: Any) -> Answers:
+        self.came.set()
+        self.go.wait(10)
+        yield answer_to(request)
+
+
 async def test_an_old_stream_ends_when_all_is_answered(
     hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit_stream, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(submit_stream, "IDLE_SECONDS", 0.2)
     monkeypatch.setattr(submit_stream, "AGE_SECONDS", 0.3)
+    calls = Stopped(hub)
+    hubs = Hubs(parse_addresses(hub.address, None), ())
+    shortcut = submit_stream.Shortcut(hubs)
+    for _ in range(submit_stream.OFTEN):
+        shortcut.called()
+    await until(lambda: shortcut.takes(1))
+    run = pb.SubmitWorkflowRequest(run_id="r", workflow="w")
+    asked = asyncio.create_task(shortcut.submit([run], 10))
+    assert await asyncio.to_thread(calls.came.wait, 10)
+    await until(lambda: not shortcut.takes(1))
+    assert not asked.done()
+    calls.go.set()
+    (item,) = await asked
+    assert item.accepted.run.run_id == "r"
+    assert await asyncio.to_thread(calls.ended.wait, 10)
+    await hubs.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        for pause in itertools.repeat(0.01):
+            if condition():
+                break
+            await asyncio.sleep(pause)
+
+
+async def test_a_submit_on_a_silent_stream_ends_in_its_own_time(hub: ScriptedHub) -> None:
     calls = Held(hub)
     async with corral.Client(hub.address) as client:
-        held = await calls.hold(client)
-        names: list[str] = []
-        async with asyncio.timeout(10):
-            while not calls.seen:
-                # Held again and again, so that the stream is in use at any moment.
-                names.append(f"r{len(names)}")
-                await client.submit_workflow("w", run_id=names[-1])
-        assert (await held).run_id == "held"
-        assert await asyncio.to_thread(calls.ended.wait, 10)
-    assert [*calls.streamed, *calls.seen][1:] == [[name] for name in names]
+        await until_streamed(client, calls)
+        # Whether the call in its place comes in time is chance.
+        async with asyncio.timeout(5):
+            with contextlib.suppress(corral.Unavailable):
+                await client.submit_workflow("w", run_id="held", timeout=0.3)
+    assert calls.streamed == [["held"]]
+
+
+async def test_submits_follow_the_calls_to_another_hub(make_hub: HubFactory) -> None:
+    here, there = make_hub("here"), make_hub("there")
+    calls, elsewhere = Streams(here), Streams(there)
+
+    def stats(request: Any, context: Any) -> Any:
+        context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+
+    here.calls["GetStats"] = stats
+    there.calls["GetStats"] = lambda request, context: pb.GetStatsResponse()
+    async with corral.Client([here.address, there.address]) as client:
+        await until_streamed(client, calls)
+        await client.stats()
+        await client.submit_workflow("w", run_id="next")
+    assert (calls.streamed, elsewhere.seen) == ([], [["next"]])
 
 
 async def test_a_closed_client_says_so(hub: ScriptedHub) -> None:
