@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 import corral
+from corral import submit_stream
 from corral.tls import Tls
 from tests.balancer.conftest import Balanced
 from tests.fleet.test_hub_deaths import all_completed, submit_naps
@@ -65,6 +66,35 @@ async def test_hubs_end_and_come_back_under_load_and_nothing_is_lost_or_repeated
         await asyncio.to_thread(hub.start)
     await all_completed(balanced.fleet, runs, 60)
     await spread_evenly(balanced, client)
+
+
+async def test_submits_by_a_stream_outlive_the_hub_that_has_it(
+    balanced: Balanced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit_stream, "REST_SECONDS", 0.0)
+    hubs = balanced.start({"access_log off;": "access_log /dev/stdout;"})
+    await balanced.worker("w", room=20)
+    client = await balanced.client()
+    runs: list[corral.Run] = []
+
+    async def submit_one_by_one(count: int) -> None:
+        for _ in range(count):
+            runs.append(await client.submit_workflow("nap", {"seconds": 0.0}))
+
+    await submit_one_by_one(30)
+    for hub in hubs:
+        meanwhile = asyncio.create_task(submit_one_by_one(60))
+        await asyncio.to_thread(hub.kill)
+        await meanwhile
+        await asyncio.to_thread(hub.start)
+    await all_completed(balanced.fleet, runs, 30)
+    await client.close()
+
+    async def told() -> bool:
+        # nginx tells of a stream at its end. One went with each hub that had one.
+        return balanced.nginx.log.count("/corral.v1.Orchestrator/SubmitStream HTTP/2.0") >= 2
+
+    await balanced.fleet.eventually(told)
 
 
 async def test_quiet_streams_outlive_the_limit_of_the_balancer(

@@ -148,7 +148,7 @@ class Stream:
     async def close(self) -> None:
         """Ends it, and waits for that."""
         self.cut()
-        await asyncio.wait([self._reader])
+        await asyncio.wait([task for task in (self._reader, self._writer) if task is not None])
 
     async def _write(self) -> None:
         try:
