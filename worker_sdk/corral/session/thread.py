@@ -1,7 +1,9 @@
-"""The shell of the session: one thread that feeds the core and carries out its actions.
+"""The shell of the session: it feeds the core and carries out its actions.
 
-Owns the core, the present stream and the clock. It is a thread of its own so that a handler
-that blocks the user's event loop stops neither pongs nor reports.
+Owns the core, the present stream and the clock. A thread of its own does so, so that a handler
+that blocks the user's event loop stops neither pongs nor reports. What a hub says is treated by
+the stream's thread when nobody else is at it: to wake another thread for that would take as long
+as the rest. One lock, the turn, tells who is at it; nobody waits for it but the session's thread.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ Step = Callable[[float], list[Action]]
 
 
 class Host(Protocol):
-    """Who executes what the session wants. Called on the session's thread; must not wait."""
+    """Who executes what the session wants. Called by one of its threads at a time; must not
+    wait."""
 
     def start(self, assignment: worker_pb2.Assignment) -> None:
         """Executes an assignment."""
@@ -113,6 +116,14 @@ class SessionThread:
         self._dial = dial
         # Ends of handlers are no steps of their own: those that come together are one.
         self._inbox: queue.SimpleQueue[Step | Ending | None] = queue.SimpleQueue()
+        # What hubs said, taken in this order by whoever has the turn.
+        self._frames: queue.SimpleQueue[tuple[int, worker_pb2.HubFrame]] = queue.SimpleQueue()
+        self._turn = threading.Lock()
+        # When the session's thread wakes by itself, at the latest; None: not.
+        self._rings_at: float | None = None
+        # What the stream's thread ran into, for the session's thread to end of.
+        self._failure: Exception | None = None
+        self._over = False
         self._unsent: list[worker_pb2.WorkerMessage] = []
         self._stream: Stream | None = None
         self._spools = core.spools
@@ -172,26 +183,43 @@ class SessionThread:
             logger.exception("The session's thread failed; the worker ends.")
             self._host.ended(error)
         finally:
-            self._hang_up()
+            with self._turn:
+                self._over = True
+                self._hang_up()
 
     def _loop(self) -> None:
-        while True:
-            ended: list[Ending] = []
-            for step in self._wait():
-                if isinstance(step, tuple):
-                    ended.append(step)
-                    continue
-                self._take_ended(ended)
-                if step is None:
-                    return
-                self._perform(step(now_ms()))
+        more = True
+        while more:
+            steps = self._wait()
+            with self._turn:
+                more = self._round(steps)
+                self._rings_at = self._core.next_wakeup()
+
+    def _round(self, steps: list[Step | Ending | None]) -> bool:
+        """Carries out what has come; false when the session is over."""
+        if self._failure is not None:
+            raise self._failure
+        self._take_frames()
+        ended: list[Ending] = []
+        for step in steps:
+            if isinstance(step, tuple):
+                ended.append(step)
+                continue
             self._take_ended(ended)
-            # After what has arrived: silence is judged by what was heard, not by what a
-            # stalled process has not looked at yet.
-            self._perform(self._core.tick(now_ms()))
-            self._flush()
-            if self._core.phase is Phase.ENDED:
-                return
+            if step is None:
+                return False
+            self._perform(step(now_ms()))
+        self._take_ended(ended)
+        # After what has arrived: silence is judged by what was heard, not by what a
+        # stalled process has not looked at yet.
+        self._perform(self._core.tick(now_ms()))
+        self._flush()
+        return self._core.phase is not Phase.ENDED
+
+    def _take_frames(self) -> None:
+        while not self._frames.empty():
+            stream, frame = self._frames.get()
+            self._perform(self._core.received(stream, frame, now_ms()))
 
     def _take_ended(self, ended: list[Ending]) -> None:
         if ended:
@@ -199,8 +227,8 @@ class SessionThread:
             ended.clear()
 
     def _wait(self) -> list[Step | Ending | None]:
-        wakeup = self._core.next_wakeup()
-        timeout = None if wakeup is None else max(0.0, (wakeup - now_ms()) / 1000)
+        rings_at = self._rings_at
+        timeout = None if rings_at is None else max(0.0, (rings_at - now_ms()) / 1000)
         steps: list[Step | Ending | None] = []
         try:
             steps.append(self._inbox.get(timeout=timeout))
@@ -273,7 +301,28 @@ class SessionThread:
             stream.hang_up()
 
     def _on_frame(self, stream: int, frame: worker_pb2.HubFrame) -> None:
-        self._inbox.put(lambda now: self._core.received(stream, frame, now))
+        self._frames.put((stream, frame))
+        wake = True
+        if self._turn.acquire(blocking=False):
+            try:
+                if self._over:
+                    return
+                self._take_frames()
+                self._flush()
+                wake = self._rings_too_late()
+            except Exception as error:
+                self._failure = error
+            finally:
+                self._turn.release()
+        if wake:
+            self._inbox.put(lambda now: [])
+
+    def _rings_too_late(self) -> bool:
+        """Tells whether the session's thread has something to do before it wakes by itself."""
+        if self._core.phase is Phase.ENDED:
+            return True
+        due, at = self._core.next_wakeup(), self._rings_at
+        return due is not None and (at is None or due < at)
 
     def _on_closed(self, stream: int, code: str, detail: str) -> None:
         self._inbox.put(lambda now: self._core.stream_closed(stream, code, detail, now))
