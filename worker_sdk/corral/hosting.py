@@ -1,4 +1,4 @@
-"""What the session's thread tells the worker's event loop: welcome, work, the end.
+"""What the session tells the worker's event loop: welcome, work, the end.
 
 A bridge between two threads; decides nothing.
 """

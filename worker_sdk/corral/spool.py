@@ -1,6 +1,6 @@
 """What an attempt has said for the moment: parts of its answer, progress, lines of its log.
 
-Written by handlers on any thread, taken by the session's thread. Bounded: a part of the answer
+Written by handlers on any thread, taken by the session. Bounded: a part of the answer
 waits for room, a line of the log is dropped and counted, of progress the latest counts.
 """
 
@@ -71,7 +71,7 @@ class Spool:
         self._closed = False
         # Whether there is something to send, and so much that it does not wait for its time.
         self.waits = self._urgent = False
-        # Written by the session's thread alone: when something was sent, numbers, and what.
+        # Written by who has the session's turn: when something was sent, numbers, and what.
         self.sent_at = -float(FLUSH_MS)
         self._number = 0
         self._sent: deque[worker_pb2.WorkerMessage] = deque()
@@ -205,7 +205,7 @@ class Spools:
     """The spools of one worker by attempt, and when each is emptied.
 
     `wake` is called on any thread when something is to be sent earlier than was planned;
-    `has_room` is asked on the session's thread whether more can be sent now. Handlers' threads
+    `has_room` is asked by who has the session's turn whether more can be sent now. Handlers' threads
     speak without a lock: each line that they share with the session's is one step of CPython's.
     """
 

@@ -27,7 +27,7 @@ OnClosed = Callable[[int, str, str], None]
 
 
 class Stream(Protocol):
-    """A stream to one hub, as the session's thread uses it. No call waits."""
+    """A stream to one hub, as the session uses it. No call waits."""
 
     @property
     def waiting(self) -> int:
