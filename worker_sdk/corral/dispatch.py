@@ -1,6 +1,7 @@
 """From an assignment to its handler, and from the handler's end back to the session.
 
-Owns the contexts of the attempts that execute. Called by one thread of the session at a time; never waits.
+Owns the contexts of the attempts that execute. Called by one thread of the session at a time;
+never waits.
 """
 
 from __future__ import annotations

@@ -205,8 +205,9 @@ class Spools:
     """The spools of one worker by attempt, and when each is emptied.
 
     `wake` is called on any thread when something is to be sent earlier than was planned;
-    `has_room` is asked by who has the session's turn whether more can be sent now. Handlers' threads
-    speak without a lock: each line that they share with the session's is one step of CPython's.
+    `has_room` is asked by who has the session's turn whether more can be sent now. Handlers'
+    threads speak without a lock: each line that they share with the session's is one step of
+    CPython's.
     """
 
     def __init__(self) -> None:

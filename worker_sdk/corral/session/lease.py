@@ -17,7 +17,7 @@ COUNTED_ON = 0.95
 
 
 class Horizon:
-    """Until when the lease certainly holds. Who has the session's turn writes it, all others read it."""
+    """Until when the lease certainly holds. Written by who has the session's turn, read by all."""
 
     def __init__(self, until_ms: float = 0.0) -> None:
         self.until_ms = until_ms
