@@ -131,8 +131,8 @@ class Client:
 
         Returns when it is durable. What is submitted at the same moment, e.g. by tasks of one
         `asyncio.gather`, or while an earlier one is on its way, for at most 5 ms, goes to the hub
-        in one call; each has its own outcome. Raises what is under `SubmitRefused`, and
-        `InvalidRequest`.
+        in one call; each has its own outcome. A client that submits often keeps a stream to its
+        hub for that. Raises what is under `SubmitRefused`, and `InvalidRequest`.
         """
         submit: Submit[Any] = Submit(workflow, input, **options)
         response = await self._submitter.one(submit.request, self._limit(timeout))
