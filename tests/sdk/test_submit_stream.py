@@ -318,11 +318,11 @@ async def test_an_old_stream_ends_when_all_is_answered(
     shortcut = submit_stream.Shortcut(hubs)
     for _ in range(submit_stream.OFTEN):
         shortcut.called()
-    await until(lambda: shortcut.takes(1))
+    await until(lambda: shortcut.takes([]))
     run = pb.SubmitWorkflowRequest(run_id="r", workflow="w")
     asked = asyncio.create_task(shortcut.submit([run], 10))
     assert await asyncio.to_thread(calls.came.wait, 10)
-    await until(lambda: not shortcut.takes(1))
+    await until(lambda: not shortcut.takes([]))
     assert not asked.done()
     calls.go.set()
     (item,) = await asked
@@ -394,6 +394,21 @@ def test_another_loop_is_told_apart(hub: ScriptedHub) -> None:
         with pytest.raises(corral.WrongLoop):
             other.run(client.submit_workflow("w", run_id="r"))
         runner.run(client.close())
+
+
+def test_a_client_is_closed_on_another_loop(hub: ScriptedHub) -> None:
+    calls = Streams(hub)
+    client = corral.Client(hub.address)
+    with asyncio.Runner() as runner, asyncio.Runner() as other:
+        runner.run(until_streamed(client, calls))
+
+        async def close() -> None:
+            async with asyncio.timeout(10):
+                await client.close()
+
+        # Nothing that belongs to the loop that stands still is waited for.
+        other.run(close())
+        assert calls.ended.wait(10)
 
 
 def test_the_blocking_client_uses_it_too(hub: ScriptedHub) -> None:

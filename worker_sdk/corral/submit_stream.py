@@ -1,7 +1,7 @@
 """A stream of submits to the present hub, for a client that submits often.
 
-In Python a message costs client and hub half of what a call costs, and is there sooner. The
-stream is a shortcut and nothing more: whatever is wrong with it is `ShortcutLost`, and whoever
+A message is at the hub in half the time of a call. The stream is a shortcut of it and nothing
+more: whatever is wrong with it is `ShortcutLost`, and whoever
 hears that makes the call in its place, which goes from hub to hub and says what is wrong. A
 submit that arrives twice for that is one run, as its id comes with it.
 """
@@ -46,14 +46,14 @@ class Shortcut:
         self._called_at = 0.0
         self._rests_until = 0.0
 
-    def takes(self, size: int) -> bool:
-        """Tells whether a submit of so many bytes can go by the stream now."""
+    def takes(self, runs: Sequence[pb.SubmitWorkflowRequest]) -> bool:
+        """Tells whether these can go by the stream now."""
         stream = self._stream
         return (
             stream is not None
             and stream.open
             and stream.address == self._hubs.current
-            and size <= MOST_BYTES
+            and sum(run.ByteSize() for run in runs) <= MOST_BYTES
         )
 
     def called(self) -> None:
@@ -146,9 +146,10 @@ class Stream:
         self._call.cancel()
 
     async def close(self) -> None:
-        """Ends it, and waits for that."""
+        """Ends it, and waits for that unless its event loop is another one."""
         self.cut()
-        await asyncio.wait([task for task in (self._reader, self._writer) if task is not None])
+        if self._loop is asyncio.get_running_loop():
+            await asyncio.wait([task for task in (self._reader, self._writer) if task is not None])
 
     async def _write(self) -> None:
         try:

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from corral import refusals
 from corral.addresses import Address
-from corral.calls import SERVICE, Hubs
+from corral.calls import SERVICE, Hubs, serialize
 from corral.errors import ClientClosed, CorralError, Unavailable
 from corral.filters import RunFilter
 from corral.records import Event, GapInEvents, RunSnapshot, event_from_wire, run_from_wire
@@ -230,7 +230,7 @@ class Messages:
     def _open(self) -> Any:
         stream: Any = self._hubs.channel().unary_stream(
             SERVICE + self._name,
-            request_serializer=_serialize,
+            request_serializer=serialize,
             response_deserializer=self._response,
         )
         return stream(self._request(), metadata=self._hubs.metadata)
@@ -276,7 +276,3 @@ def _cancellations() -> int:
     """How often the running task was told to end."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
-
-
-def _serialize(message: Message) -> bytes:
-    return message.SerializeToString()

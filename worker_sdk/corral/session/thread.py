@@ -311,6 +311,7 @@ class SessionThread:
                 self._flush()
                 wake = self._rings_too_late()
             except Exception as error:
+                # The edge of this thread; it is raised again on the session's.
                 self._failure = error
             finally:
                 self._turn.release()

@@ -64,7 +64,7 @@ class OrchestratorService:
         # All of them count, those that cannot be read too.
         check_count(len(request.runs))
         if len(request.runs) == 1:
-            # Without the parts of many, which would take half as long as all else.
+            # Without the tasks for parts, in which many go to the store.
             try:
                 (run,) = request.runs
                 item = await self._orchestrator.submit_one(t, reading.submit_request(run))

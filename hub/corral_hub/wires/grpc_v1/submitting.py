@@ -1,7 +1,7 @@
 """Streams of submits: each message is treated as a call of its own, and answered by its number.
 
-For whoever submits often: in Python a message costs a hub half of what a call costs, and is read
-sooner. Answers go out as they are known. What one submit is refused with ends nothing else.
+For whoever submits often: a message is read in half the time of a call. Answers go out as they
+are known. What one submit is refused with ends nothing else.
 """
 
 from __future__ import annotations
